@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from dashboard import make_workspace
 
-from promptctl.browse.routes import NAVIGATION
+from promptctl.browse.site import NAVIGATION
 
 MOST_OPEN_S, MOST_PAGE_S = 0.5, 0.2
 PROMPT = """\

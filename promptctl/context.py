@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from promptctl.git.trees import WorkTree
     from promptctl.log.budgets import Settlement
     from promptctl.log.records import LogRecorder
-    from promptctl.log.redaction import Redactor
-    from promptctl.log.secrets import Secret
+    from promptctl.log.redaction import Redactor, Secret
     from promptctl.log.store import LogState, Store
     from promptctl.models.model_settings import Models
     from promptctl.models.router import Router
@@ -274,7 +273,7 @@ class Context:
         return Redactor(self._secrets(self.settings, self.settings_now))
 
     def _secrets(self, *settings: Settings) -> Iterator[Secret]:
-        from promptctl.log.secrets import secrets_of
+        from promptctl.log.redaction import secrets_of
 
         return secrets_of(self.environ, {name for each in settings for name in each.secret_variables})
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
 from promptctl.adoption.rewriting import check_installed, rewritten_file
 from promptctl.adoption.searching import search, source_files
 from promptctl.catalogue.new_ids import refuse_link, refuse_other_repository
+from promptctl.context import Context
 from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Place, PromptctlError, UsageError, WorkspaceError
 from promptctl.files.names import BUILT_IN, id_problem
@@ -22,12 +23,9 @@ from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import Overlay, read_file
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.formats.formatting import format_file
+from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import declared_ids, load_prompt_file, prompt_paths
 from promptctl.prompts.rendering import Renderer
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.git.trees import WorkTree
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,22 @@ import ast
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from promptctl.adoption.found import Rewrite
+from promptctl.adoption.expressions import dotted, is_harmless, is_loud, roots
+from promptctl.adoption.found import Replacement, Rewrite
 from promptctl.adoption.messages import CodeMessageReader
 from promptctl.adoption.names import Definition, FollowedNames
-from promptctl.adoption.placing import PromptPlacement
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile
-from promptctl.adoption.texts import CodeMessage, Entry, KeptMessages, MessageList, NotCertain, holes_in, says_something
+from promptctl.adoption.texts import (
+    CodeMessage,
+    Entry,
+    Hole,
+    KeptMessages,
+    MessageList,
+    NotCertain,
+    holes_in,
+    says_something,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +146,205 @@ def _others(parts: CodeMessageReader, asked: AskedFor, *, has_first: bool) -> Me
         if not has_first:
             raise
         return MessageList([KeptMessages("messages", node, error.why, error.hint)])
+
+
+_UNCHANGING = ("str", "int", "float", "bool")
+_SAYING = ("debug", "info", "warning", "error", "exception", "log", "print")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPlacement:
+    """Everything that decides where one prompt can be rendered: its messages in order, and what was followed.
+
+    `first` are messages that stand beside the list of the others, as Anthropic's `system`.
+    """
+
+    file: SourceFile
+    names: FollowedNames
+    first: MessageList
+    others: MessageList
+    definitions: Sequence[tuple[Definition, ast.expr]]
+
+    def rewrite(self) -> Rewrite:
+        """Return the changes. Raises `NotCertain` if other values might be sent."""
+        replacements = self._replacements()
+        sites = [node for node, _ in replacements]
+        removed, kept = self._definitions()
+        values = [hole for each in (*self.first.of_code, *self.others.of_code) for hole in holes_in(each.content)]
+        for hole in values:
+            if is_loud(hole.value) and any(hole.origin in each.statements for each in kept):
+                raise NotCertain(f"`{hole.code}` is evaluated for something else, too", hole.value)
+        made = tuple(made for _, made in replacements)
+        gone = tuple(self.file.span(each) for each in removed)
+        if len(sites) == 1:
+            statement = self.file.statement(sites[0])
+            for hole in values:
+                self._check_move(hole, statement, removed)
+            return Rewrite(made, None, gone)
+        return Rewrite(made, self.file.span(self._anchor(sites, values, removed)), gone)
+
+    def _replacements(self) -> list[tuple[ast.expr, Replacement]]:
+        """Return what stands at each site. Sites are in the order in which the code runs."""
+        found: list[tuple[ast.expr, Replacement]] = []
+        before = len(self.first.of_code)
+        for number, each in enumerate(self.first.of_code):
+            found.append(self._one(each.site, number, each.part))
+        if self.others.is_whole and self.others.of_code and not any(each.part for each in self.others.of_code):
+            rest = f".messages[{before}:])" if before else ".messages)"
+            assert self.others.whole is not None
+            found.append((self.others.whole, Replacement(self.file.span(self.others.whole), "list(", rest)))
+        else:
+            found += [
+                self._one(each.site, before + number, each.part) for number, each in enumerate(self.others.of_code)
+            ]
+        return sorted(found, key=lambda each: each[1].span)
+
+    def _one(self, site: ast.expr, number: int, part: str) -> tuple[ast.expr, Replacement]:
+        return site, Replacement(self.file.span(site), "", f".messages[{number}]{part}")
+
+    def _definitions(self) -> tuple[list[ast.stmt], list[Definition]]:
+        """Return the statements that are no longer needed, and the definitions that are kept for other uses."""
+        local = [(found, use) for found, use in self.definitions if found.kind == "local"]
+        uses = {use for _, use in local}
+        removed: list[ast.stmt] = []
+        kept: list[Definition] = []
+        for found, use in local:
+            scope = self.file.scope(use)
+            others = self.names.others(found, scope) - uses
+            is_own = not isinstance(scope, ast.Module | ast.ClassDef)  # of those anybody may read it
+            if is_own and not others and self.file.can_go([*removed, *found.statements]):
+                removed += [each for each in found.statements if each not in removed]
+            else:
+                kept.append(found)
+        return removed, kept
+
+    def _anchor(self, sites: list[ast.expr], values: list[Hole], removed: list[ast.stmt]) -> ast.stmt:
+        """Return the statement before which the prompt can be rendered for all sites."""
+        first = self.file.anchor(sites[0])
+        if first is None:
+            raise NotCertain(
+                "its call stands within an expression or beside other statements",
+                sites[0],
+                "give the call a statement of its own",
+            )
+        candidates = [first, *(hole.origin for hole in values if hole.origin is not first)]
+        problem: NotCertain | None = None
+        for each in candidates:
+            try:
+                self._check_anchor(each, sites, values, removed)
+            except NotCertain as error:
+                problem = problem or error
+            else:
+                return each
+        assert problem is not None
+        raise problem
+
+    def _check_anchor(
+        self, anchor: ast.stmt, sites: list[ast.expr], values: list[Hole], removed: list[ast.stmt]
+    ) -> None:
+        file = self.file
+        if not file.is_alone(anchor):
+            raise NotCertain("a line holds several statements", anchor)
+        for site in sites:
+            statement = file.statement(site)
+            is_reached = statement is anchor or file.dominates(anchor, site)
+            if not is_reached or file.loops(statement) != file.loops(anchor):
+                raise NotCertain("a part of it is added under a condition or in a loop", site)
+        inside = set(map(id, (each for site in sites for each in ast.walk(site))))
+        for hole in values:
+            self._check_move(hole, anchor, removed)
+            calls = [
+                each
+                for each in ast.walk(anchor)
+                if isinstance(each, ast.Call) and id(each) not in inside and not is_harmless(each)
+            ]
+            if is_loud(hole.value) and hole.origin is anchor and len(calls) > 1 and anchor not in removed:
+                raise NotCertain(f"`{hole.code}` would be evaluated before other calls of its statement", hole.value)
+
+    def _check_move(self, hole: Hole, target: ast.stmt, removed: list[ast.stmt]) -> None:
+        """Raise `NotCertain` if a value might be a different one when it is evaluated at a different statement."""
+        file, origin = self.file, hole.origin
+        if origin is target:
+            return
+        earlier, later = sorted((origin, target), key=lambda each: each.lineno)
+        if file.scope(earlier) is not file.scope(later):
+            raise NotCertain(f"`{hole.code}` is a value of a different function", hole.value)
+        outer = [each for each in file.loops(later) if each not in file.loops(earlier)]
+        for name in roots(hole.value):
+            for bound in self.names.places(file, *self._named(hole, name)):
+                is_between = earlier.lineno <= getattr(bound, "lineno", 0) < later.lineno
+                if is_between or any(loop in file.loops(bound) for loop in outer):
+                    raise NotCertain(
+                        f"`{name}` is given another value on line {getattr(bound, 'lineno', 0)}", hole.value
+                    )
+        is_fixed = self._is_unchanging(hole.value)
+        is_path = not isinstance(hole.value, ast.Name)  # whose value any code may change
+        inside = (each for loop in outer for each in ast.walk(loop) if isinstance(each, ast.stmt) and each is not loop)
+        for each in dict.fromkeys((*file.between(earlier, later), *inside)):
+            if each in removed or each is later or self._is_ours(each):
+                continue
+            head = _head(each)
+            if is_loud(head) and (is_loud(hole.value) or (is_path and not is_fixed and not _is_saying(head))):
+                order, other = ("before", "after") if origin is earlier else ("after", "before")
+                raise NotCertain(
+                    f"`{ast.unparse(hole.value)}` is evaluated {order} line {each.lineno}, and would be {other} it: "
+                    "that line calls code which may change it",
+                    hole.value,
+                    f"move line {each.lineno}, or write the text at the call",
+                )
+            if not is_fixed and _may_change(head, roots(hole.value)):
+                raise NotCertain(f"line {each.lineno} may change `{hole.code}` before it is sent", hole.value)
+
+    def _named(self, hole: Hole, name: str) -> tuple[ast.Name, ast.AST]:
+        """Return a name of a value, and where it stands: one that was made up stands in the value's statement."""
+        found = next(each for each in ast.walk(hole.value) if isinstance(each, ast.Name) and each.id == name)
+        return found, found if found in self.file.parents else (hole.origin.__dict__.get("value") or hole.origin)
+
+    def _is_ours(self, statement: ast.stmt) -> bool:
+        """Return True for a statement that defines, or adds to, what this prompt is made of, and does nothing else."""
+        return any(statement in found.statements and not is_loud(statement) for found, _ in self.definitions)
+
+    def _is_unchanging(self, value: ast.expr) -> bool:
+        """Return True if all that is read is of types whose values cannot change."""
+        names = [each for each in ast.walk(value) if isinstance(each, ast.Name)]
+        return all(each in self.file.parents and self._is_plain(each) for each in names)
+
+    def _is_plain(self, node: ast.Name) -> bool:
+        """Return True for a parameter that is annotated as a text or a number, and for a variable that holds a text."""
+        parameter = self.names.parameter(self.file, node)
+        if parameter is not None:
+            return parameter.annotation is not None and ast.unparse(parameter.annotation) in _UNCHANGING
+        found = self.names.follow(self.file, node)
+        return found is not None and all(
+            isinstance(each, ast.JoinedStr) or (isinstance(each, ast.Constant) and isinstance(each.value, str))
+            for each in found.values
+        )
+
+
+def _head(statement: ast.stmt) -> ast.AST:
+    """Return a statement without the statements in it, which are looked at on their own."""
+    for name in ("test", "iter", "subject"):
+        if (found := getattr(statement, name, None)) is not None:
+            return found  # type: ignore[no-any-return]
+    if isinstance(statement, ast.With | ast.AsyncWith):
+        return ast.List([each.context_expr for each in statement.items], ast.Load())
+    return ast.Pass() if isinstance(getattr(statement, "body", None), list) else statement
+
+
+def _is_saying(node: ast.AST) -> bool:
+    """Return True if all that is called here writes to a log or prints."""
+    calls = [each for each in ast.walk(node) if isinstance(each, ast.Call) and not is_harmless(each)]
+    return all((dotted(each.func) or "").rpartition(".")[2] in _SAYING for each in calls)
+
+
+def _may_change(node: ast.AST, names: frozenset[str]) -> bool:
+    """Return True if a statement hands one of the names to a call, or stores something below it."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Call) and roots(each) & names and not is_harmless(each):
+            called = (dotted(each.func) or "").rpartition(".")[2]
+            if called not in _SAYING or (isinstance(each.func, ast.Attribute) and roots(each.func) & names):
+                return True
+        is_stored = isinstance(each, ast.Attribute | ast.Subscript) and not isinstance(each.ctx, ast.Load)
+        if is_stored and isinstance(each, ast.Attribute | ast.Subscript) and roots(each.value) & names:
+            return True
+    return False

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from promptctl.adoption.calls import MARKERS
 from promptctl.adoption.finding import FileFinder
@@ -21,9 +20,7 @@ from promptctl.counting import counted, without_collector
 from promptctl.errors import UsageError, printable
 from promptctl.files.names import MADE_ELSEWHERE
 from promptctl.files.tree import MAX_BYTES, read_file
-
-if TYPE_CHECKING:
-    from promptctl.git.repository import Git
+from promptctl.git.repository import Git
 
 LEFT_OUT = MADE_ELSEWHERE | {"vendor", "_vendor", "vendored", "third_party"}
 """Folders of code that others wrote, or that a machine did."""

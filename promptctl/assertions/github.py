@@ -11,8 +11,7 @@ from typing import Any
 
 from promptctl.assertions.assertion import Assertion, Kind, Subject
 from promptctl.assertions.judge import Judge
-from promptctl.assertions.judgement import find_choice, judged, read_judgement
-from promptctl.assertions.model_graded import ask, asked, rated
+from promptctl.assertions.model_graded import ask, asked, find_choice, judged, rated, read_judgement
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
 from promptctl.assertions.shapes import ANYTHING
 from promptctl.files.wording import as_text

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.calls.shipped import ShippedFiles, is_shipped, shipped_prompt
+from promptctl.context import Context
 from promptctl.files.tree import Tree
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import PromptAtVersion
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 
 def load_judge(tree: Tree, prompt_id: str, trusted: Tree | None = None) -> Prompt:

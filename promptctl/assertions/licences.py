@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.judge import Licence
 from promptctl.assertions.judging import EMBEDDER, judge_target
+from promptctl.context import Context
 from promptctl.errors import ModelError, WorkspaceError, quote
 from promptctl.files.plain import content_digest
 from promptctl.formats.calibration_file import Calibration, calibration_key, read_calibrations
+from promptctl.formats.settings_file import CalibrationRule
 from promptctl.log.stamps import utc_now
 from promptctl.models.gateway import recorded_model
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.formats.settings_file import CalibrationRule
 
 _MEASURE = "promptctl judge calibrate"
 

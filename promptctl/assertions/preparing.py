@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from promptctl.assertions.assertion import NOT, Assertion, Kind
+from promptctl.assertions.assertion import NOT, Assertion, InvalidTemplate, Kind, Value, code_size, codes, compile_value
 from promptctl.assertions.code import find_function
 from promptctl.assertions.judges import load_judge
 from promptctl.assertions.kinds import KINDS, OTHER_NAMES, kind_of, known_types
@@ -14,7 +14,6 @@ from promptctl.assertions.outcome import shown
 from promptctl.assertions.paths import Find, InvalidPath, compile_path
 from promptctl.assertions.shapes import Shape
 from promptctl.assertions.structure import SCHEMA
-from promptctl.assertions.values import InvalidTemplate, Value, code_size, codes, compile_value
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.names import DATASETS, PathRefused, did_you_mean, resolve_path
 from promptctl.files.plain import content_digest, written_json

@@ -6,23 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.calls.account import Account
+from promptctl.calls.call import Call
 from promptctl.calls.prepare import RunOptions, prepare
 from promptctl.calls.runner import Runner, prepared, runner_of
 from promptctl.calls.shipped import shipped_prompt
 from promptctl.calls.spending import SpendingGateway, budgets_of
+from promptctl.context import Context
 from promptctl.errors import ModelConfigurationError
 from promptctl.files.names import SETTINGS
+from promptctl.log.records import Execution, Source
 from promptctl.models.gateway import recorded_model
 from promptctl.prompts.loading import path_in
-
-if TYPE_CHECKING:
-    from promptctl.calls.account import Account
-    from promptctl.calls.call import Call
-    from promptctl.context import Context
-    from promptctl.log.records import Execution, Source
-    from promptctl.versions.prompt_at_version import PromptAtVersion
+from promptctl.versions.prompt_at_version import PromptAtVersion
 
 Check = Callable[[Any], Sequence[str]]
 """Returns what is wrong with the data of a reply, in words for the model."""

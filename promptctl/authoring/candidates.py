@@ -7,11 +7,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.authoring.trials import EditedFile, trial_plan
 from promptctl.calls.call import Target, merge_parameters
+from promptctl.context import Context
+from promptctl.datasets.cases import Case
 from promptctl.errors import PromptctlError, UsageError, WorkspaceError
+from promptctl.evaluations.plan import Plan
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import texts_in
 from promptctl.files.yaml_editing import Set, edit_yaml
@@ -20,11 +23,6 @@ from promptctl.prompts.closure import message_texts
 from promptctl.prompts.prompt import MISSING, Prompt
 from promptctl.prompts.rendering import Renderer
 from promptctl.templates.reading import has_markup, split_markup
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.datasets.cases import Case
-    from promptctl.evaluations.plan import Plan
 
 MOST_CHARACTERS = 20_000
 PARAMETERS = "parameters"

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.calls.shipped import shipped_prompt
 from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
+from promptctl.context import Context
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.splitting import GENERATED
 from promptctl.datasets.validation import validate_workspace
@@ -18,20 +19,17 @@ from promptctl.errors import HIDDEN, InputError, InvalidFiles, Problem, RenderEr
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, is_dataset
 from promptctl.files.plain import record_data, texts_in
 from promptctl.files.proposal import FileEdit, Proposal
+from promptctl.files.tree import Tree
 from promptctl.files.wording import shown
 from promptctl.files.yaml_writing import Inline
 from promptctl.formats.formatting import file_of
 from promptctl.git.trees import WorkTree
 from promptctl.linting.linting import lint_prompt
+from promptctl.log.records import Execution
 from promptctl.prompts.loading import load_prompt_file
 from promptctl.prompts.rendering import Renderer
 from promptctl.schemas.json_schema import Validator
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.files.tree import Tree
-    from promptctl.log.records import Execution
-    from promptctl.versions.prompt_at_version import PromptAtVersion
+from promptctl.versions.prompt_at_version import PromptAtVersion
 
 GENERATE = "authoring/generate"
 TYPES = ("string", "integer", "number", "boolean", "array", "object")

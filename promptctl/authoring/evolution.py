@@ -12,12 +12,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from promptctl.authoring.candidates import Texts
 from promptctl.errors import UsageError
-
-if TYPE_CHECKING:
-    from promptctl.authoring.candidates import Texts
 
 # Cases that one edit reflects on: those that the prompt fails first, and one that must stay as it is.
 BATCH = 4

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.authoring.shapes import UsedValue, declared_input, missing_keys, shapes_of
+from promptctl.context import Context
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, printable
 from promptctl.files.names import id_problem, nearest
@@ -31,9 +32,6 @@ from promptctl.schemas.from_values import schema_of, with_enums
 from promptctl.schemas.json_schema import types_of
 from promptctl.versions.former_ids import logged_renames
 from promptctl.versions.prompt_at_version import check_id
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 # Fewer replies would make a schema of what they happen to hold.
 FEWEST_REPLIES = 5

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from promptctl.authoring.cuts import Cut
 from promptctl.authoring.trials import TrialRequest, held_out_data
 from promptctl.errors import INCOMPLETE, OK, UsageError
 from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, percent
-
-if TYPE_CHECKING:
-    from promptctl.authoring.cuts import Cut
-    from promptctl.log.results import StopReason
-    from promptctl.statistics.metric import MetricComparison
+from promptctl.log.results import StopReason
+from promptctl.statistics.metric import MetricComparison
 
 CutOutcome = Literal["dropped", "needed", "not-proven", "unfit", "unknown"]
 """Left out; cases failed without it; the held-out cases do not allow it; the file would be wrong without it; or some

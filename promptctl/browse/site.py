@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from promptctl import errors
 from promptctl.browse.rendering import Rendering
-from promptctl.browse.routes import NAVIGATION, ROUTES, SECTIONS, answer_of
-from promptctl.browse.views import PageRequest, View
+from promptctl.browse.views import Answer, PageRequest, View
 from promptctl.reports.offline_page import asset
 
 if TYPE_CHECKING:
@@ -174,3 +173,58 @@ def _failure(error: errors.PromptctlError) -> View:
     values = {"words": str(error), "hint": error.hint, "problems": problems}
     title = "Not found" if is_missing else "These files are wrong" if problems else "This cannot be shown"
     return View("failure.html", title, values, status)
+
+
+ROUTES: Mapping[str, str] = {
+    "": "prompts.catalogue",
+    "prompt": "prompts.prompt",
+    "diff": "comparing.diff",
+    "label": "makers.label",
+    "file": "prompts.file",
+    "executions": "executions.executions",
+    "execution": "executions.execution",
+    "blame": "makers.blame",
+    "evaluations": "evaluations.evaluations",
+    "evaluation": "evaluations.evaluation",
+    "case": "evaluations.case",
+    "datasets": "evaluations.datasets",
+    "dataset": "evaluations.dataset",
+    "costs": "spending.costs",
+    "budgets": "spending.budgets",
+    "budget": "spending.budget",
+    "rules": "spending.rules",
+    "experiments": "experiments.experiments",
+    "experiment": "experiments.experiment",
+    "feedback": "executions.feedback",
+}
+"""The module of each page, and its function there: a page is imported when it is first asked for."""
+
+NAVIGATION: Mapping[str, str] = {
+    "": "Prompts",
+    "executions": "Calls",
+    "evaluations": "Evaluations",
+    "datasets": "Datasets",
+    "costs": "Costs",
+    "budgets": "Budgets",
+    "experiments": "Experiments",
+    "feedback": "Feedback",
+    "rules": "Log rules",
+}
+"""The pages that every page names, in this order, by their address."""
+
+SECTIONS: Mapping[str, str] = {
+    **dict.fromkeys(("prompt", "diff", "label", "file"), ""),
+    **dict.fromkeys(("execution", "blame"), "executions"),
+    **dict.fromkeys(("evaluation", "case"), "evaluations"),
+    "dataset": "datasets",
+    "budget": "budgets",
+    "experiment": "experiments",
+}
+"""The page of the navigation that a page stands below, by its address."""
+
+
+def answer_of(page: str) -> Answer:
+    """Return what answers an address, imported if nobody asked for it before."""
+    module, _, name = ROUTES[page].partition(".")
+    found: Answer = getattr(import_module(f"promptctl.browse.{module}"), name)
+    return found

@@ -11,7 +11,7 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.judges import find_judge
 from promptctl.assertions.judging import judge_model, judge_target
 from promptctl.assertions.licences import identify, shortfall
-from promptctl.calibrations.labels import LabelledReply, labelled_by_people
+from promptctl.calibrations.agreement import LabelledReply, labelled_by_people
 from promptctl.calibrations.measures import JudgedReply, day_of, unanswered_verdicts, with_measures
 from promptctl.calls.shipped import is_shipped, shipped_judges
 from promptctl.datasets.cases import Case

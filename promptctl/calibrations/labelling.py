@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptctl.calibrations.labels import open_questions
+from promptctl.calibrations.agreement import open_questions
 from promptctl.datasets.human_labels import HumanLabel, check_labels, labels_path, with_label
 from promptctl.datasets.questions import Labelled, Question, Questions
 from promptctl.datasets.selection import Selection, choose

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.judging import EMBEDDER, judge_model
 from promptctl.assertions.licences import Licences, judged
-from promptctl.calibrations.labels import labelled_replies
+from promptctl.calibrations.agreement import labelled_replies
+from promptctl.context import Context
 from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.questions import have_labels_changed
 from promptctl.errors import ModelError, WorkspaceError
@@ -17,9 +18,6 @@ from promptctl.evaluations.rules import calibration_rule_of
 from promptctl.files.plain import record_data
 from promptctl.formats.calibration_file import Calibration, read_calibrations
 from promptctl.formats.settings_file import CalibrationRule
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from promptctl.errors import BudgetReached, LogFailure, printable
 from promptctl.files.names import SETTINGS
 from promptctl.formats.budget_rules import BudgetRule, used_words
 from promptctl.log.budgets import TOO_LARGE, Refusal
-
-if TYPE_CHECKING:
-    from promptctl.models.gateway import Request
-    from promptctl.models.worst_case import WorstCase
+from promptctl.models.gateway import Request
+from promptctl.models.worst_case import WorstCase
 
 
 def is_passing(refusal: Refusal) -> bool:

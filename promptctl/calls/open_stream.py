@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.calls.call import Piece
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
+from promptctl.context import Context
 
 
 class OpenStream(AsyncGenerator[Piece, None]):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.calls.call import Call
 from promptctl.models.gateway import Reply, Request
 from promptctl.models.reading import read_data
 from promptctl.schemas.json_schema import Validator
-
-if TYPE_CHECKING:
-    from promptctl.calls.call import Call
 
 _SHOWN_PROBLEMS = 5
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from promptctl.context import Context
 from promptctl.errors import BudgetNotFound, LogFailure, printable
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.formats.budget_rules import CONDITIONS, BudgetRule, used_words
@@ -15,9 +16,6 @@ from promptctl.log.budgets import BudgetAccount, Charge, Reservation, Unknown, W
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.log.windows import window_of
 from promptctl.prompts.loading import declared_ids
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 BudgetState = Literal["ok", "warned", "exceeded", "blocked", "disabled"]
 _TERMS = ("limit", "per", "timezone", "each", "warn_at", "then", "unpriced", "webhook_env")

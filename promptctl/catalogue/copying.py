@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from promptctl.catalogue.new_ids import new_prompt_path
+from promptctl.context import Context
 from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.files.document import Document, Key
 from promptctl.files.names import PROMPT_SUFFIXES, STATE_FOLDER, PathRefused, resolve_path
@@ -19,13 +20,10 @@ from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
 from promptctl.formats.prompt_file import PromptFile, read_prompt_file
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import load_prompt_file
+from promptctl.prompts.prompt import Prompt
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.prompt_at_version import PromptAtVersion
+from promptctl.versions.prompt_at_version import PromptAtVersion
 
 # The keys of a prompt file that stand after those of its life, in the schema's order.
 KEYS_BELOW = ("tags", "model", "parameters", "inputs", "template", "messages")

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.differences.diff import PromptDiff, diff_prompts
 from promptctl.errors import GitError, PromptctlError, PromptNotFound, RevisionNotFound
-from promptctl.versions.prompt_at_version import parse_ref
+from promptctl.versions.prompt_at_version import PromptAtVersion, parse_ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.results import EvaluationRow
     from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from promptctl.context import Context
 from promptctl.errors import HistoryIncomplete, RevisionNotFound, WorkspaceError
 from promptctl.files.wording import without_address
+from promptctl.log.records import Execution
 from promptctl.prompts.loading import path_in
+from promptctl.versions.moment import Moment
 from promptctl.versions.prompt_at_version import PromptAtVersion, Ref, note
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.log.records import Execution
-    from promptctl.versions.moment import Moment
 
 _MOST_BRANCHES = 3
 

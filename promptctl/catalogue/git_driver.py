@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from promptctl import __version__
 from promptctl.errors import GitError, InvalidFiles
-
-if TYPE_CHECKING:
-    from promptctl.git.repository import Git
+from promptctl.git.repository import Git
 
 DRIVER = "promptctl"
 ATTRIBUTES = (f"*.prompt.yaml diff={DRIVER}", f"*.prompt.yml diff={DRIVER}")

@@ -5,19 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from promptctl.context import Context
 from promptctl.errors import GitError, WorkspaceError
 from promptctl.git.commits import CommitInfo, read_commits
+from promptctl.labels.chains import LabelState
 from promptctl.versions.former_ids import live_labels
 from promptctl.versions.history import VersionEntry
-from promptctl.versions.prompt_at_version import Ref, parse_ref
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.labels.chains import LabelState
-    from promptctl.versions.moment import Moment
-    from promptctl.versions.prompt_at_version import PromptAtVersion
+from promptctl.versions.moment import Moment
+from promptctl.versions.prompt_at_version import PromptAtVersion, Ref, parse_ref
 
 _NUMBERED = re.compile(r"v(\d+)\Z")
 

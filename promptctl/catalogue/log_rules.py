@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from promptctl.context import Context
 from promptctl.errors import UsageError, WorkspaceError, printable
 from promptctl.files.names import SETTINGS, did_you_mean, did_you_mean_glob
 from promptctl.files.writing import replace_file
@@ -14,9 +15,6 @@ from promptctl.formats.rule_editing import with_log_rules
 from promptctl.formats.settings_file import LogRule, Settings, read_settings
 from promptctl.log.call_totals import CallTotals
 from promptctl.prompts.loading import declared_ids
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 _VALUES: Mapping[str, Mapping[str, str | bool]] = {
     "content": {"full": "full", "metadata": "metadata"},

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES
+from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import declared_ids, prompt_paths
 from promptctl.versions.prompt_at_version import check_id
-
-if TYPE_CHECKING:
-    from promptctl.git.trees import WorkTree
 
 
 def new_prompt_path(

@@ -8,31 +8,27 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.catalogue.history import made_by
 from promptctl.catalogue.references import Reference, references_to
+from promptctl.context import Context
 from promptctl.errors import WorkspaceError
 from promptctl.files.plain import record_data
 from promptctl.files.wording import clip
+from promptctl.formats.settings_file import LogRule
+from promptctl.git.commits import CommitInfo
+from promptctl.labels.chains import LabelState
+from promptctl.labels.tags import LabelEvent
+from promptctl.log.call_totals import CallTotals
+from promptctl.log.records import Execution
 from promptctl.log.stamps import parse_moment, refuse_to_come
 from promptctl.prompts.loading import declared_ids
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
 from promptctl.versions.at_time import ref_at
 from promptctl.versions.former_ids import former_ids, live_labels
-from promptctl.versions.prompt_at_version import parse_ref
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.formats.settings_file import LogRule
-    from promptctl.git.commits import CommitInfo
-    from promptctl.labels.chains import LabelState
-    from promptctl.labels.tags import LabelEvent
-    from promptctl.log.call_totals import CallTotals
-    from promptctl.log.records import Execution
-    from promptctl.versions.moment import Moment
-    from promptctl.versions.prompt_at_version import PromptAtVersion
-
+from promptctl.versions.moment import Moment
+from promptctl.versions.prompt_at_version import PromptAtVersion, parse_ref
 
 UnaskedThen = Callable[["Moment", Sequence["LabelEvent"]], Set[str]]
 """Returns the tag objects of those moves that were made when no signature was asked for."""

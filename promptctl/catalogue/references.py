@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from promptctl.datasets.affected import may_name, naming_pattern
+from promptctl.datasets.index import may_name, naming_pattern
 from promptctl.datasets.rows import written_assertions
 from promptctl.errors import InvalidFiles, Place, WorkspaceError
 from promptctl.files.document import Document, Key
@@ -25,10 +25,8 @@ from promptctl.files.names import (
     is_recording,
 )
 from promptctl.files.tree import Tree, prompt_files
+from promptctl.files.yaml_editing import Edit
 from promptctl.files.yaml_reader import read_yaml
-
-if TYPE_CHECKING:
-    from promptctl.files.yaml_editing import Edit
 
 Kind = Literal[
     "dataset",

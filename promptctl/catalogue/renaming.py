@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.calls.shipped import is_shipped
 from promptctl.catalogue.copying import KEYS_BELOW, moved_text, not_rewritable, reference_to, with_references
 from promptctl.catalogue.new_ids import new_prompt_path, refuse_link, refuse_other_repository
 from promptctl.catalogue.references import Reference, edited_file, references_to
 from promptctl.catalogue.shared_files import closures_of, named_places, shared_file
+from promptctl.context import Context
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
 from promptctl.files.names import PROMPT_SUFFIXES, SCHEMA_SUFFIXES, PathRefused, resolve_path
 from promptctl.files.plain import record_data
@@ -22,14 +23,11 @@ from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.tree import prompt_files
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
 from promptctl.formats.calibration_file import calibration_path, own_calibration
+from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt_file, prompt_paths
+from promptctl.prompts.prompt import Prompt
 from promptctl.versions.former_ids import former_ids, live_labels
 from promptctl.versions.prompt_at_version import check_id
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.git.trees import WorkTree
-    from promptctl.prompts.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.catalogue.copying import KEYS_BELOW
 from promptctl.catalogue.new_ids import refuse_other_repository
 from promptctl.catalogue.references import Reference, references_to
 from promptctl.catalogue.renaming import not_read
 from promptctl.catalogue.shared_files import closures_of
+from promptctl.context import Context
 from promptctl.datasets.human_labels import labels_folder
 from promptctl.errors import LabelRefused, UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, is_dataset, is_human_labels, is_recording
@@ -23,14 +24,11 @@ from promptctl.files.wording import name_some
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
 from promptctl.formats.calibration_file import own_calibration
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
+from promptctl.labels.chains import LabelState
 from promptctl.prompts.loading import load_prompt, no_such_prompt, path_in, prompt_paths
+from promptctl.prompts.prompt import Prompt, Status
 from promptctl.versions.former_ids import live_labels
 from promptctl.versions.prompt_at_version import check_id
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.labels.chains import LabelState
-    from promptctl.prompts.prompt import Prompt, Status
 
 # What would not work any more without the prompt.
 _NEEDING = ("judge", "experiment", "successor")

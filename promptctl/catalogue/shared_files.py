@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.catalogue.copying import references_of, refs_of
+from promptctl.context import Context
 from promptctl.errors import InvalidFiles, PromptNotFound, UsageError, WorkspaceError
 from promptctl.files.names import (
     PARTIAL_SUFFIX,
@@ -17,6 +18,7 @@ from promptctl.files.names import (
     did_you_mean,
     resolve_path,
 )
+from promptctl.files.sources import Cache
 from promptctl.files.tree import Tree, prompt_files
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.prompt_file import read_prompt_file
@@ -24,10 +26,6 @@ from promptctl.prompts.closure import decode_partial
 from promptctl.prompts.loading import Closure, LoadedPrompts, closure_of, prompt_paths
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.files.sources import Cache
 
 _SHARED = (PARTIAL_SUFFIX, ".yaml", ".yml", ".json")
 

@@ -6,20 +6,18 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.context import Context
 from promptctl.differences.diff import diff_prompts
 from promptctl.errors import GitError, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
 from promptctl.files.names import SETTINGS, did_you_mean, did_you_mean_glob
 from promptctl.git.kept_trees import TREES_KEPT
 from promptctl.git.trees import CommitTree
+from promptctl.labels.chains import LabelState
 from promptctl.versions.former_ids import Former, all_former_ids
+from promptctl.versions.prompt_at_version import PromptAtVersion
 from promptctl.versions.snapshot import Snapshot, SnapshotEntry, snapshot_bytes
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.labels.chains import LabelState
-    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 _PARTS = ("messages", "partials", "inputs", "model", "engine", "parameters", "output", "response_format", "tools",
           "metadata")  # fmt: skip

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.catalogue.blamed import evaluation_in_short
+from promptctl.catalogue.budgets import BudgetStatus
+from promptctl.errors import Problem
 from promptctl.files.plain import record_data
 from promptctl.files.wording import version_keys
-
-if TYPE_CHECKING:
-    from promptctl.catalogue.budgets import BudgetStatus
-    from promptctl.errors import Problem
-    from promptctl.log.results import EvaluationRow
+from promptctl.log.results import EvaluationRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from promptctl import Against, CasePair, Compared
 from promptctl.cli.output import flat, say, say_json, say_wrapped, styled, tell
 from promptctl.cli.tables import say_table
 from promptctl.reports.comparison import (
@@ -24,9 +24,6 @@ from promptctl.reports.joint import against_as_list
 from promptctl.reports.rows import evaluation_name
 from promptctl.reports.sentences import of_comparisons
 from promptctl.reports.verdict import certainty, headline, shared_level
-
-if TYPE_CHECKING:
-    from promptctl import Against, CasePair, Compared
 
 MOST_SHOWN = 10
 _COLOURS = {

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from promptctl import HumanLabel, LabelItem, ReplyLabelling
 from promptctl.cli.output import say, styled, tell, visible
-from promptctl.cli.page_layout import say_heading, say_text
+from promptctl.cli.tables import say_heading, say_text
 from promptctl.reports.labelling import TASKS, Answer, answers_to
 from promptctl.reports.wording import as_text
-
-if TYPE_CHECKING:
-    from promptctl import HumanLabel, LabelItem, ReplyLabelling
 
 _COMMANDS = (Answer("s", "skip"), Answer("c", "comment"), Answer("u", "undo"), Answer("q", "quit"))
 # Numbers of two digits are typed with Enter.

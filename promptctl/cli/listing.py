@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from promptctl import PromptFilter
+from promptctl import Prompt, PromptFilter, PromptSummary
 from promptctl.cli import options
 from promptctl.cli.commands import option
 from promptctl.cli.output import is_terminal, say_json, tell, tell_hint, tell_problems, warn
 from promptctl.cli.tables import Styled, say_table
 from promptctl.errors import WorkspaceError
 from promptctl.reports.wording import count, name_some, without_commit
-
-if TYPE_CHECKING:
-    from promptctl import Prompt, PromptSummary
 
 
 def list_prompts(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from promptctl import CallTotals
+from promptctl import CallTotals, Execution
 from promptctl.cli import log_care, log_evidence, log_rules, options
 from promptctl.cli.call_filter import BY_HELP, FilterOptions, dimensions, say_totals
 from promptctl.cli.commands import Group, argument, option, refuse_given
@@ -23,8 +24,7 @@ from promptctl.cli.output import (
     tell,
     time_heading,
 )
-from promptctl.cli.page_layout import say_fact
-from promptctl.cli.tables import say_table
+from promptctl.cli.tables import say_fact, say_table
 from promptctl.cli.text_difference import shortened
 from promptctl.errors import LogError, printable
 from promptctl.reports.wording import (
@@ -33,11 +33,6 @@ from promptctl.reports.wording import (
     format_latency,
     format_tokens,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from promptctl import Execution
 
 app = Group("What ran, what it answered, what it cost.")
 app.add_typer(log_rules.app, name="rules")

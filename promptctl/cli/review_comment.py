@@ -15,9 +15,16 @@ from promptctl.cli.commands import option, refuse_given
 from promptctl.cli.output import say_command, tell, warn
 from promptctl.errors import UsageError
 from promptctl.reports.annotations import annotation_lines
-from promptctl.reports.comments import CommentHost
-from promptctl.reports.merge_request import LONGEST_NOTE, MergeRequestNotes, as_note, merge_request_of
-from promptctl.reports.pull_request import LONGEST, PullRequestComments, pull_request_of
+from promptctl.reports.comments import (
+    LONGEST,
+    LONGEST_NOTE,
+    CommentHost,
+    MergeRequestNotes,
+    PullRequestComments,
+    as_note,
+    merge_request_of,
+    pull_request_of,
+)
 from promptctl.reports.review_markdown import MARKER
 from promptctl.workspace import find_root
 from promptctl.workspace.given_files import read_given

@@ -6,11 +6,11 @@ import sys
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import typer
 
-from promptctl import Against, EvaluationWatch, open_workspace
+from promptctl import Against, Evaluation, EvaluationRequest, EvaluationWatch, Workspace, open_workspace
 from promptctl.cli.comparison_output import say_against
 from promptctl.cli.evaluation_ending import BrokenFiles, OutputOptions, exit_code_of
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
@@ -18,9 +18,6 @@ from promptctl.cli.options import end_waiting
 from promptctl.cli.output import flat, say_json, tell, tell_error, warn, write_each
 from promptctl.errors import OK, InvalidFiles, PromptctlError, UsageError, WorkspaceError
 from promptctl.reports.wording import count, name_some
-
-if TYPE_CHECKING:
-    from promptctl import Evaluation, EvaluationRequest, Workspace
 
 
 def watch(

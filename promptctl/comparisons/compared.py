@@ -1,17 +1,16 @@
-"""Two evaluations side by side, with what the difference means; and those that had nothing to be compared with."""
+"""Two evaluations side by side, with notes and what the difference means; and those with nothing to compare with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.comparisons.confirmation import Earlier, FlippedCases, Rerun
-from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
-from promptctl.comparisons.must_pass import check_must_pass
-from promptctl.comparisons.notes import differences
+from promptctl.comparisons.flips import MOST_ASKED
+from promptctl.comparisons.gates import Decision, JointVerdict, check_passes, decide, deciding, strictest
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.together import JointVerdict, deciding
 from promptctl.comparisons.verdicts import Verdict, judge
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation, cases_of, load
@@ -218,3 +217,137 @@ def _is_timed_together(base: EvaluationRow, head: EvaluationRow, earlier: Earlie
         base, head = earlier.comparisons[0]
     sources = {*base.totals.reply_sources, *head.totals.reply_sources}
     return base.group == head.group and head.spec.until != "decided" and "cache" not in sources
+
+
+class MustPass(NamedTuple):
+    """The decision on the cases that must pass, and those that do not and that head is not blamed for, in sentences."""
+
+    decision: Decision
+    let_pass: tuple[str, ...] = ()
+
+
+def check_must_pass(
+    heads: Sequence[CaseResults],
+    comparison: Comparison,
+    unconfirmed: Collection[str],
+    rule: GateRule,
+    added: Collection[str] = (),
+) -> MustPass:
+    """Return the decision on those of head's cases that must pass.
+
+    A case that flipped does not fail if it is among the `unconfirmed`, since it may be flaky; nor, but under the strict
+    gate, one that failed before as well, or that lasting errors leave without a result on both sides. All others are
+    judged by themselves: those that are new or were changed too, even if base, asked them as well, fails them. `added`
+    came together with head.
+    """
+    hard = [case.outcome for case in heads if case.must_pass]
+    if not hard:
+        return MustPass(Decision(OK))
+    missed = [outcome.case_id for outcome in hard if outcome.status != "passed"]
+    flipped = {pair.case_id for pair in comparison.regressed}
+    flaky = [id_ for id_ in missed if id_ in flipped and id_ in unconfirmed]
+    failed = [pair for pair in (*comparison.unchanged, *comparison.errors) if pair.base.status == "failed"]
+    as_before = {pair.case_id for pair in (*failed, *comparison.alike)}
+    old = [id_ for id_ in missed if id_ in as_before and id_ not in comparison.edited and id_ not in added]
+    excused = {*flaky} if rule.gate == "strict" else {*flaky, *old}
+    told = {
+        "failed once, which fresh pairs did not confirm": flaky,
+        "did not pass before either": [id_ for id_ in old if id_ in excused],
+    }
+    asked = [outcome.case_id for outcome in hard if outcome.case_id not in excused]
+    return MustPass(
+        check_passes([case.outcome for case in heads], must_pass=asked),
+        tuple(
+            f"{count(len(ids), 'case')} that must pass {what}: {name_some(ids)}" for what, ids in told.items() if ids
+        ),
+    )
+
+
+def notes_on(comparison: Comparison, base: Evaluation, head: Evaluation, flipped: FlippedCases) -> list[str]:
+    """Return what a reader must know of how both sides were asked."""
+    notes = []
+    if comparison.is_decided:
+        notes.append(_decided(comparison, base, head))
+    both = (("before", base), ("after", head))
+    if stopped := [side for side, made in both if made.stopped not in (None, "decided")]:
+        named = " and ".join(stopped)
+        notes.append(f"{named} stopped early; the same command goes on, and asks for nothing that was answered")
+    if left_out := base.row.spec.left_out:
+        notes.append(_not_taken(left_out))
+    if code_left_out := head.row.spec.code_left_out:
+        notes.append(code_left_out)
+    findings, earlier = flipped.findings, flipped.earlier
+    if findings.asked and findings.flips.count > MOST_ASKED:
+        notes.append(f"of {findings.flips.count} flipped cases a random sample of {findings.asked} was asked for again")
+    if earlier.comparisons and findings.flips.count and flipped.steps.rounds:
+        times = len(earlier.comparisons) + 1
+        notes.append(f"the same was compared {times} times, and all answers to flipped cases count")
+    if earlier.comparisons and findings.flips.sequence and findings.flips.sequence.direction:
+        notes.append("what the first comparison of the same decided case by case stays decided")
+    if earlier.set_aside:
+        notes.append(f"begun afresh: {count(earlier.set_aside, 'earlier comparison')} of the same set aside")
+    return notes
+
+
+def _not_taken(left_out: Collection[str]) -> str:
+    return f"the version before cannot take the inputs of {len(left_out)} of the cases, which are not compared"
+
+
+def _decided(comparison: Comparison, base: Evaluation, head: Evaluation) -> str:
+    """Say when a comparison was decided, what that saved, and what its numbers are of."""
+    made = [each.summary for each in (base, head) if each.row.group == head.row.group]
+    saved, planned = sum(each.requests_saved for each in made), sum(each.expected_cases * each.repeats for each in made)
+    cases = f"{comparison.comparable - comparison.left_out} of {count(comparison.comparable, 'case')}"
+    note = f"decided after {cases}: {saved} of {count(planned, 'request')} saved"
+    if head.row.spec.until == "decided":
+        note += "; cases that failed before were asked first, so that shares are of these cases alone"
+    return note
+
+
+def differences(base: EvaluationRow, head: EvaluationRow) -> list[str]:
+    """Return the differences between two evaluations beside the prompt, in a sentence; nothing without any.
+
+    Cases that only base leaves out are another sentence, as its prompt cannot take them, and so are models.
+    """
+    old, new = base.spec, head.spec
+    unlike = old.unlike(new)
+    told = []
+    if old.left_out and not new.left_out:
+        unlike.discard("left_out")
+        told.append(_not_taken(old.left_out))
+    # Where the model that judges was not recorded, the one that the command named is said.
+    unlike.discard("judge" if old.judge_model and new.judge_model else "judge_model")
+    if old.at_least == new.at_least:
+        unlike.discard("passes_needed")
+    if new.sample is None:
+        unlike.discard("seed")
+    if base.model != head.model or "recordings" in unlike:
+        unlike.discard("server")
+    if base.model != head.model and base.digest == head.digest:
+        unlike.add("model")
+    elif base.model != head.model:  # it may be the prompts' own
+        told.append(f"different models answered: {base.model} and {head.model}")
+    words = {
+        "dataset_digest": f"dataset ({old.dataset} and {new.dataset})",
+        **dict.fromkeys(("ids", "tags", "sample", "seed", "first", "split", "shard"), "the selection of cases"),
+        "left_out": "the cases left out",
+        "code_left_out": "the assertions left out",
+        "model": f"model ({base.model} and {head.model})",
+        "server": "the server that answers",
+        "recordings": f"replies ({old.replies} and {new.replies})",
+        "repeats": f"repeats ({old.repeats} and {new.repeats})",
+        "passes_needed": f"passes asked of the repeats ({old.at_least or 'all'} and {new.at_least or 'all'})",
+        "judge_model": f"judge ({old.judge_model} and {new.judge_model})",
+        "judge": f"judge ({old.judge or 'the default'} and {new.judge or 'the default'})",
+        "judge_parameters": f"judge parameters ({dict(old.judge_parameters)} and {dict(new.judge_parameters)})",
+        "judges": "the judges' rules",
+        "uncalibrated": "the judges that may decide",
+        "parameters": f"parameters ({dict(old.parameters)} and {dict(new.parameters)})",
+        "rules": f"models' rules ({old.work['rules']} and {new.work['rules']})",
+    }
+    if old.dataset == new.dataset:
+        words["dataset_digest"] = "the dataset's cases"
+    differing = dict.fromkeys(words[name] for name in words if name in unlike)
+    if differing:
+        told.append(f"they differ in more than the prompt: {', '.join(differing)}")
+    return told

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 from promptctl.comparisons.comparison import PASSED, Comparison
 from promptctl.comparisons.flips import ROUNDS, Bounds, CaseSequence, Findings
+from promptctl.comparisons.rule import GateRule
 from promptctl.files.wording import count, name_some, percent
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from promptctl.comparisons.rule import GateRule
-    from promptctl.statistics.intervals import Interval
-    from promptctl.statistics.metric import MetricComparison
+from promptctl.statistics.intervals import Interval
+from promptctl.statistics.metric import MetricComparison
 
 
 def flipped(kind: Literal["worse", "better"], metric: MetricComparison, findings: Findings, p: float) -> str:

@@ -8,20 +8,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+from promptctl.context import Context
 from promptctl.errors import PromptctlError
 from promptctl.files.wording import without_commit
 from promptctl.log.attempts import Attempt, calls_of
 from promptctl.log.filter import Filter
+from promptctl.log.records import Execution
 from promptctl.log.stamps import utc_text
 from promptctl.models.gateway import Usage
 from promptctl.models.tokens import token_counter
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.log.records import Execution
-    from promptctl.prompts.prompt import Prompt
+from promptctl.prompts.prompt import Prompt
 
 DAYS = 30
 MOST_ATTEMPTS = 20_000

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from promptctl.catalogue.budgets import BudgetStatus
 from promptctl.dashboard.facts import Fact
+from promptctl.dashboard.marks import Mark
 from promptctl.dashboard.shifts import (
     ALPHA,
     LEAST_CALLS,
@@ -21,15 +23,11 @@ from promptctl.dashboard.shifts import (
 )
 from promptctl.dashboard.time_axis import moment_text
 from promptctl.errors import quote
+from promptctl.experiments.report import ExperimentReport
 from promptctl.files.plain import record_data
 from promptctl.files.wording import count, name_some, percent, without_commit
 from promptctl.formats.budget_rules import amount_words
-
-if TYPE_CHECKING:
-    from promptctl.catalogue.budgets import BudgetStatus
-    from promptctl.dashboard.marks import Mark
-    from promptctl.experiments.report import ExperimentReport
-    from promptctl.log.results import EvaluationRow
+from promptctl.log.results import EvaluationRow
 
 Level = Literal["alarm", "warning", "note"]
 _MOST_ITEMS = 50

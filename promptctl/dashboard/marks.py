@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from promptctl.context import Context
 from promptctl.dashboard.time_axis import moment_text, seconds_of
 from promptctl.errors import GitError, HistoryIncomplete, PromptNotFound
 from promptctl.files.plain import record_data
 from promptctl.files.wording import without_address
 from promptctl.labels.chains import other_workspace, read_events
 from promptctl.labels.tags import LabelEvent
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.log.filter import Filter
+from promptctl.log.filter import Filter
 
 _MOST, _MOST_EVENTS = 300, 1_000
 _TOLD = ("blocked", "disabled", "exceeded", "enabled", "unknown")

@@ -6,20 +6,18 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.datasets.cases import Case
+from promptctl.datasets.dataset import Dataset
+from promptctl.datasets.likeness import Alike
 from promptctl.datasets.splitting import CHOOSE, GENERATED, HELD_OUT, LEAST, PARTS, SHARES, TRAIN, Split, name_of
 from promptctl.errors import WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES
 from promptctl.files.proposal import Proposal, change_of
+from promptctl.files.tree import Tree
 from promptctl.files.wording import count
-
-if TYPE_CHECKING:
-    from promptctl.datasets.cases import Case
-    from promptctl.datasets.dataset import Dataset
-    from promptctl.datasets.likeness import Alike
-    from promptctl.files.tree import Tree
-    from promptctl.prompts.prompt import Prompt
+from promptctl.prompts.prompt import Prompt
 
 _MOST_SEEDS = 1000
 

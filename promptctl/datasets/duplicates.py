@@ -6,9 +6,10 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.datasets.cases import Case
+from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.likeness import alike, groups
 from promptctl.datasets.row_files import open_rows
 from promptctl.datasets.rows import Row
@@ -20,9 +21,6 @@ from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_editing import RemoveItems, edit_yaml
 from promptctl.prompts.prompt import MISSING, Prompt
-
-if TYPE_CHECKING:
-    from promptctl.datasets.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)

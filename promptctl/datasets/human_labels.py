@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 
 from promptctl.assertions.model_graded import RELATIONS
-from promptctl.datasets.jsonl_rows import read_objects
+from promptctl.datasets.lines import read_objects
 from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order, one_of_each_kind, quote
 from promptctl.files.names import DATASETS, HUMAN_LABELS, is_human_labels
 from promptctl.files.plain import content_digest

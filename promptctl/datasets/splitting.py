@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.datasets.cases import Case
 from promptctl.errors import Problem, UsageError
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import content_digest
 from promptctl.files.wording import count, name_some
-
-if TYPE_CHECKING:
-    from promptctl.datasets.cases import Case
 
 TRAIN, CHOOSE, HELD_OUT = PARTS = ("train", "choose", "held_out")
 # Most cases decide: what is tuned on the others needs them to prove itself.

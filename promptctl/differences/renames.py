@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError
+from promptctl.files.names import PromptPlaces
+from promptctl.git.trees import CommitTree
 from promptctl.git.walk import list_commits, walk
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from promptctl.files.names import PromptPlaces
-    from promptctl.git.trees import CommitTree
 
 
 @dataclass(frozen=True, slots=True)

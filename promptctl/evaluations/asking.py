@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.calls.call import Attempts, Call, CallOptions, masking
+from promptctl.context import Context
 from promptctl.datasets.cases import Case
 from promptctl.errors import InputError, RenderError, RenderingTimeSpent
 from promptctl.evaluations.plan import Plan
@@ -16,10 +17,6 @@ from promptctl.models.gateway import Request
 from promptctl.models.recordings import RecordedReplies
 from promptctl.prompts.prompt import Rendered
 from promptctl.prompts.rendering import Hide, Renderer
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-
 
 _TOGETHER_S, _EACH_S = 120.0, 0.01
 

@@ -8,11 +8,14 @@ import json
 import os
 import sqlite3
 import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import fields, replace
 from operator import attrgetter
-from typing import TYPE_CHECKING, Generic, TypeVar
+from pathlib import Path
+from typing import Generic, TypeVar
 
 from promptctl.evaluations.limiter import time_stands_still
+from promptctl.log.redaction import Redactor
 from promptctl.log.stamps import utc_now
 from promptctl.models.gateway import (
     Delta,
@@ -26,12 +29,6 @@ from promptctl.models.gateway import (
     texts_of,
     usage_of_kept,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-    from pathlib import Path
-
-    from promptctl.log.redaction import Redactor
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS replies (request TEXT NOT NULL PRIMARY KEY, reply TEXT NOT NULL) STRICT;

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.judging import EMBEDDER, judge_model
+from promptctl.context import Context
 from promptctl.counting import counted, without_collector
 from promptctl.datasets.cases import Case
 from promptctl.evaluations.asking import Asker
@@ -18,15 +19,12 @@ from promptctl.evaluations.plan import Plan
 from promptctl.files.plain import bare_keys
 from promptctl.files.wording import as_text
 from promptctl.log.filter import Filter
+from promptctl.log.results import Replies
 from promptctl.log.store import Store
 from promptctl.models.gateway import Request, Usage
 from promptctl.models.tokens import token_counter
 from promptctl.models.worst_case import FREE, WorstCase
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.log.results import Replies
-    from promptctl.prompts.prompt import Rendered
+from promptctl.prompts.prompt import Rendered
 
 _COUNTED_CASES = 200
 # So many tell what a call takes; a log may have a million.

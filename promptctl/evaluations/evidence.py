@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from promptctl.calls.call import make_target
+from promptctl.context import Context
+from promptctl.datasets.dataset import Dataset
+from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import ModelError, WorkspaceError, printable
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.evaluations.rules import answering
 from promptctl.files.wording import count, percent
+from promptctl.log.results import EvaluationRow, EvaluationSpec
+from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import Version
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.datasets.dataset import Dataset
-    from promptctl.datasets.index import DatasetIndex
-    from promptctl.log.results import EvaluationRow, EvaluationSpec
-    from promptctl.prompts.prompt import Prompt
 
 
 def open_sound(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset | None:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
 from promptctl.errors import Incomplete, ModelError, RateLimited
 from promptctl.evaluations.progress import Load
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
-
-    from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
+from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
 
 _SHRINK = 0.5
 _PAUSE_CAP_S = 60.0

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl import __version__
+from promptctl.assertions.preparing import CodeUse
 from promptctl.calls.call import Target
+from promptctl.context import Context
 from promptctl.datasets.cases import Case
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Chosen
 from promptctl.files.plain import canonical_json
+from promptctl.formats.settings_file import CalibrationRule
 from promptctl.log.results import EvaluationRow, EvaluationSpec
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from promptctl.assertions.preparing import CodeUse
-    from promptctl.context import Context
-    from promptctl.formats.settings_file import CalibrationRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

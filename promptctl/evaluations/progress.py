@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from promptctl.calls.account import Account
 from promptctl.log.results import ResultRow
-
-if TYPE_CHECKING:
-    from promptctl.calls.account import Account
 
 
 @dataclass(slots=True)

@@ -7,14 +7,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING
 
+from promptctl.log.budgets import Settlement
 from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.results import ResultRow
 from promptctl.log.store import LogWarning, Store
-
-if TYPE_CHECKING:
-    from promptctl.log.budgets import Settlement
 
 # How long a write may hold up the event loop; one that takes longer is followed by writes on a thread.
 _QUICK_S = 0.01

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.assertions.preparing import CodeUse
 from promptctl.datasets.selection import Selection
 from promptctl.errors import PromptctlError
 from promptctl.log.results import Replies, UntilKind
-
-if TYPE_CHECKING:
-    from promptctl.assertions.preparing import CodeUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

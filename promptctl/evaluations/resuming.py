@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.context import Context
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Selection, choose, part_of
 from promptctl.errors import NothingLeft, PromptNotFound, RevisionNotFound, UsageError, WorkspaceError, quote
@@ -18,14 +19,11 @@ from promptctl.evaluations.request import EvaluationRequest, ResumeRequest
 from promptctl.evaluations.rules import answering, calibration_rule_of
 from promptctl.files.names import SETTINGS
 from promptctl.log.filter import Filter
+from promptctl.log.results import EvaluationRow
+from promptctl.log.store import Store
+from promptctl.versions.prompt_at_version import PromptAtVersion
 
 _SIDES = ("base", "head")
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.log.results import EvaluationRow
-    from promptctl.log.store import Store
-    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
 def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], bool]) -> list[EvaluationRow]:

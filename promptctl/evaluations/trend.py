@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from promptctl.context import Context
 from promptctl.datasets.index import dataset_index
 from promptctl.errors import HistoryIncomplete, UsageError
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair, case_results
@@ -17,9 +18,6 @@ from promptctl.log.store import Store
 from promptctl.statistics.paired import mcnemar
 from promptctl.versions.former_ids import former_ids
 from promptctl.versions.prompt_at_version import parse_ref
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 _SIGNIFICANT = 0.05
 _MOST_BEFORE, _MOST_VERSIONS = 200, 20

@@ -7,16 +7,14 @@ end in an error, and then it is incomplete. A comparison has its own rule: see `
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from promptctl.datasets.cases import Case
 from promptctl.datasets.selection import drawn_rank
 from promptctl.evaluations.evaluation import Summary
 from promptctl.evaluations.outcomes import CaseResults, case_results
-
-if TYPE_CHECKING:
-    from promptctl.datasets.cases import Case
-    from promptctl.evaluations.plan import Plan
-    from promptctl.log.results import EvaluationSpec, ResultRow
+from promptctl.evaluations.plan import Plan
+from promptctl.log.results import EvaluationSpec, ResultRow
 
 
 class Until(Protocol):

@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
+from promptctl.files.document import Document, Key
 from promptctl.files.strict_json import strict_json
-
-if TYPE_CHECKING:
-    from promptctl.files.document import Document, Key
-    from promptctl.files.tree import Tree
-    from promptctl.templates import BadTemplate
+from promptctl.files.tree import Tree
+from promptctl.templates import BadTemplate
 
 MAX_BYTES = 16 << 20
 # Passes any reply that says something: what a case has for which nothing is known that decides it.

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.context import Context
 from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.row_files import open_rows
 from promptctl.datasets.rows import Row
@@ -23,11 +24,7 @@ from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.github_dialect import GitHubPrompt
 from promptctl.formats.prompt_file import PromptFile, read_prompt_file
 from promptctl.prompts.loading import prompt_paths, warn_of_wrongly_named
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.versions.prompt_at_version import PromptAtVersion
-
+from promptctl.versions.prompt_at_version import PromptAtVersion
 
 # How the names of modules end of which an export can say that their prompt is gone.
 _MODULES = (".js", ".d.ts", ".py")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import InvalidFiles, Place
+from promptctl.exchange.drafts import Source
+from promptctl.files.document import Document
 from promptctl.files.yaml_reader import read_yaml
-
-if TYPE_CHECKING:
-    from promptctl.exchange.drafts import Source
-    from promptctl.files.document import Document
 
 _FENCE = re.compile(r"---\s*\Z")
 

@@ -26,7 +26,7 @@ from promptctl.exchange.registries.items import (
     listed,
     read_model_config,
 )
-from promptctl.exchange.registries.langfuse_references import LangfuseReferences, LangfuseVersions, Named
+from promptctl.exchange.registries.langfuse_bodies import LangfuseReferences, LangfuseVersions, Named
 from promptctl.exchange.registries.messages import MessageReader, with_messages
 
 TYPES = ("text", "chat")

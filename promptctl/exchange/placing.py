@@ -7,7 +7,7 @@ import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, printable
 from promptctl.exchange.drafts import (
@@ -36,14 +36,12 @@ from promptctl.files.strangers import unsafe, unwelcome
 from promptctl.files.tree import Overlay
 from promptctl.formats.formatting import file_of
 from promptctl.formats.prompt_file import read_prompt_file
+from promptctl.formats.schemas import Kind
+from promptctl.git.trees import WorkTree
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import closure_of, prompt_paths
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes
-
-if TYPE_CHECKING:
-    from promptctl.formats.schemas import Kind
-    from promptctl.git.trees import WorkTree
 
 # A dataset of more cases is written as JSON Lines beside its header: it is read as a stream, and a diff stays short.
 _MOST_INLINE = 200

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import Place
+from promptctl.files.document import Document, Key
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
-
-if TYPE_CHECKING:
-    from promptctl.files.document import Document, Key
-    from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.prompt_at_version import PromptAtVersion
+from promptctl.prompts.prompt import Prompt
+from promptctl.versions.prompt_at_version import PromptAtVersion
 
 # Empty values, which say nothing.
 _NOTHING: tuple[Any, ...] = (None, "", [], {})

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.experiments.report import ExperimentReport, calls_of, report
-
-if TYPE_CHECKING:
-    from promptctl.log.store import Store
+from promptctl.log.store import Store
 
 _POINTS = 12
 _MOST_CALLS = 200_000  # of all points together: a report of so many takes about a second

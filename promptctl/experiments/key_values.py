@@ -8,18 +8,14 @@ mean of the calls within it, and counts from its end on. Values are in the order
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
+from promptctl.formats.experiment_rules import OutcomeKind
+from promptctl.log.arm_calls import ArmCall
 from promptctl.log.records import WITH_REPLY
 from promptctl.log.stamps import utc_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from promptctl.formats.experiment_rules import OutcomeKind
-    from promptctl.log.arm_calls import ArmCall
 
 
 @dataclass(frozen=True, slots=True)

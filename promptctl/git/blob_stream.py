@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import GitError
 from promptctl.git.commands import REFETCH
-
-if TYPE_CHECKING:
-    from promptctl.git.repository import Git
+from promptctl.git.repository import Git
 
 
 def open_blob(git: Git, id_: str) -> io.BufferedReader:

@@ -6,16 +6,12 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from promptctl.errors import UNSEEN, GitError
 from promptctl.git.commands import refusal
 from promptctl.git.objects import is_object_id
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from promptctl.git.repository import Git
+from promptctl.git.repository import Git
 
 # Also what a terminal would obey, or nobody would see: `git log` prints names as they are.
 _NOT_IN_NAMES = re.compile(rf"(?:[\x00-\x1f\x7f-\x9f<>]|{UNSEEN.pattern})+")

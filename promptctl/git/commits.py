@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
 from promptctl.files.plain import utc
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from promptctl.git.objects import Objects
-    from promptctl.git.repository import Git
+from promptctl.git.objects import Objects
+from promptctl.git.repository import Git
 
 LONGEST = 1 << 16  # of an author, or of the lines that a subject is looked for in
 

@@ -13,15 +13,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from promptctl.errors import GitError, Place, WorkspaceError
 from promptctl.files.writing import replace_file, try_lock
 from promptctl.git.commands import refusal
+from promptctl.git.repository import Git
 from promptctl.git.trees import CommitTree, blob_id
-
-if TYPE_CHECKING:
-    from promptctl.git.repository import Git
 
 _JOURNAL = "promptctl-growth"
 _UNFINISHED = {

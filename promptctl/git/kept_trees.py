@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from promptctl.files.tree import MAX_BYTES, is_lfs_pointer
+from promptctl.git.objects import GitObject
+from promptctl.git.repository import Git
 from promptctl.git.trees import CommitTree
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from promptctl.git.objects import GitObject
-    from promptctl.git.repository import Git
 
 TREES_KEPT = 8
 _FILES_KEPT, _FILE_KEPT_BYTES = 64, 64 << 10

@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, printable
 from promptctl.files.writing import temporary_folder
 from promptctl.git.commands import GitOutput, refusal
 from promptctl.git.commits import LONGEST, CommitInfo, parse_commit, time_of
+from promptctl.git.repository import Git
 from promptctl.git.walk import list_commits, walk
-
-if TYPE_CHECKING:
-    from promptctl.git.repository import Git
 
 # No setting of the repository changes what is found, and no program of its own, such as one that makes text of a file,
 # is run.

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from promptctl.errors import HistoryIncomplete
 from promptctl.git.objects import is_object_id
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from promptctl.git.repository import Git
+from promptctl.git.repository import Git
 
 ParentedCommit = tuple[str, str | None]
 """A commit's full id, and that of its first parent if it has one."""

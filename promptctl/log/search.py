@@ -8,13 +8,11 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import UsageError, printable
 from promptctl.files.wording import clip
-
-if TYPE_CHECKING:
-    from promptctl.log.records import Execution
+from promptctl.log.records import Execution
 
 # Scripts without spaces: each of their characters is a word, and a text of them a phrase.
 _UNSPACED = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"

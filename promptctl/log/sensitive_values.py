@@ -9,8 +9,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from promptctl.log.encoding import to_json
-from promptctl.log.redaction import SHORTEST_SECRET, forms_of
-from promptctl.log.secrets import Secret
+from promptctl.log.redaction import SHORTEST_SECRET, Secret, forms_of
 
 Leaf = str | int | float
 SHORT = 5

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, LogFailure, Problem, PromptctlError
 from promptctl.files.names import SETTINGS
@@ -16,13 +15,11 @@ from promptctl.git.commits import read_commits
 from promptctl.labels.chains import bad_move
 from promptctl.labels.signers import SIGNERS, unsigned
 from promptctl.labels.tags import LabelEvent
+from promptctl.log.results import EvaluationRow
+from promptctl.log.store import Store
 from promptctl.promotion import rules
 from promptctl.versions.committed_settings import Committed, settings_at
-
-if TYPE_CHECKING:
-    from promptctl.log.results import EvaluationRow
-    from promptctl.log.store import Store
-    from promptctl.versions.moment import Moment
+from promptctl.versions.moment import Moment
 
 _EVALUATION = re.compile(r"(?:\A|; )([0-9a-f-]{36}) passed ")
 # Clocks of two people may differ by as much, in seconds.

@@ -2,17 +2,20 @@
 
 With a remote, the remote decides: the event is pushed as an object, on the condition that the event before it is the
 last one there, and becomes a tag here only when the remote has taken it. So whoever loses a race has nothing to clean
-up. Without a remote the tag is made here and marked as not yet pushed; `labels/push.py` publishes those.
+up. Without a remote the tag is made here and marked as not yet pushed; `labels/writing.py` publishes those.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import GitError, LabelRefused, PromptctlError, RevisionNotFound, UsageError
 from promptctl.files.names import PROMPTS
+from promptctl.formats.settings_file import LabelSettings
+from promptctl.git.repository import Git
 from promptctl.labels.chains import (
     LabelState,
     LabelTags,
@@ -29,15 +32,9 @@ from promptctl.labels.tags import MAX_REF_BYTES, PREFIX, Candidate, EventName, L
 from promptctl.labels.trust import LabelTrust, marker
 from promptctl.labels.writing import Draft, append
 from promptctl.promotion import rules
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from promptctl.formats.settings_file import LabelSettings
-    from promptctl.git.repository import Git
-    from promptctl.promotion.rules import FindProof
-    from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.prompt_at_version import Version
+from promptctl.promotion.rules import FindProof
+from promptctl.prompts.prompt import Prompt
+from promptctl.versions.prompt_at_version import Version
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from pathlib import Path
 from promptctl import __version__
 from promptctl.files.names import SETTINGS
 from promptctl.files.tree import read_file
-from promptctl.log.redaction import Redactor
-from promptctl.log.secrets import secrets_of
+from promptctl.log.redaction import Redactor, secrets_of
 
 _KEY_VARIABLE = re.compile(rb"""api_key_env["']?\s*:\s*["']?([A-Za-z_]\w*)""")
 

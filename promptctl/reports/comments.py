@@ -1,4 +1,4 @@
-"""The one comment that a review keeps where a branch is discussed, whatever host it is on."""
+"""The one comment that a review keeps where a branch is discussed, over the REST interface of GitHub or of GitLab."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl import __version__
@@ -14,6 +15,7 @@ from promptctl.errors import ProviderUnreachable, UsageError, WorkspaceError
 
 if TYPE_CHECKING:
     from urllib.request import Request
+
 
 PER_PAGE = 100
 _MOST_PAGES = 100
@@ -162,3 +164,166 @@ def _words(body: bytes) -> str:
         return str(json.loads(body)["message"])[:300]
     except (ValueError, KeyError, TypeError):
         return "no word why"
+
+
+LONGEST = 65_536
+# The user of a job's own token, which may not ask who it is.
+JOBS_USER = "github-actions[bot]"
+_REPOSITORY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*/(?!\.{1,2}\Z)[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request as an event names it. `head` is the commit that the event is about, if it says.
+
+    `may_only_read`: of a fork, or Dependabot's, whose runs have a token that cannot write.
+    """
+
+    repository: str
+    number: int
+    head: str | None = None
+    may_only_read: bool = False
+
+
+def pull_request_of(event: Path) -> PullRequest | None:
+    """Return the pull request that an event of GitHub Actions belongs to; None if it belongs to none.
+
+    Raises `UsageError` if the file is no such event.
+    """
+    try:
+        data = json.loads(event.read_bytes())
+        repository = data["repository"]["full_name"]
+        found = data.get("pull_request")
+        if found is None and "pull_request" in data.get("issue", {}):
+            found = data["issue"]
+        if found is None:
+            return None
+        head = found.get("head") or {}
+        source = (head.get("repo") or {}).get("full_name")
+        is_bots = (found.get("user") or {}).get("login") == "dependabot[bot]"
+        may_only_read = bool(head) and (source != repository or is_bots)
+        pull = PullRequest(repository, int(found["number"]), head.get("sha"), may_only_read)
+    except OSError as error:
+        raise UsageError(f"{event} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{event} is no event of GitHub Actions", hint='give the file that "$GITHUB_EVENT_PATH" names'
+        ) from error
+    if not isinstance(repository, str) or not _REPOSITORY.fullmatch(repository):
+        raise UsageError(f"{event} names no repository")
+    return pull
+
+
+class PullRequestComments(CommentHost):
+    """The comments of one pull request. `author` is the user of the token, if it is an app's, which cannot ask."""
+
+    name = "GitHub"
+    variable = "GITHUB_API_URL"
+    change = "PATCH"
+    login = "login"
+    hints = {401: "is GITHUB_TOKEN still valid?", 403: "give the job `permissions: {pull-requests: write}`"}  # noqa: RUF012
+
+    def __init__(self, pull: PullRequest, api: str, token: str, author: str | None = None) -> None:
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": "2022-11-28",
+        }
+        super().__init__(api, headers, may_only_read=pull.may_only_read)
+        self._pull = pull
+        self._author = author
+
+    def is_outdated(self) -> bool:
+        """Return True if the branch has a newer commit."""
+        if self._pull.head is None:
+            return False
+        now = self.ask("GET", f"/repos/{self._pull.repository}/pulls/{self._pull.number}")
+        head = (now.get("head") or {}).get("sha")
+        return head is not None and head != self._pull.head
+
+    def comments_path(self) -> str:
+        """Return the path at which they are listed and made."""
+        return f"/repos/{self._pull.repository}/issues/{self._pull.number}/comments"
+
+    def comment(self, data: Mapping[str, Any]) -> Found:
+        """Return a comment as the interface shows it."""
+        path = f"/repos/{self._pull.repository}/issues/comments/{int(data['id'])}"
+        author = (data.get("user") or {}).get("login")
+        return Found(path, str(data.get("body") or ""), author, str(data.get("html_url", "")))
+
+    def author(self) -> str | None:
+        """Return the name of the token's user."""
+        return self._author or super().author() or JOBS_USER
+
+
+LONGEST_NOTE = 1_000_000
+# A line that begins so is an order to GitLab, with the rights of the token: `/merge`, `/approve`, `/assign`.
+_ORDER = re.compile(r"^([^\S\n]*/)(?=[A-Za-z])", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRequest:
+    """A merge request as the variables of its pipeline name it. `head` is the commit that the pipeline is about.
+
+    `may_only_read`: of a fork, whose pipelines see no token of the project's.
+    """
+
+    project: int
+    number: int
+    url: str
+    head: str
+    may_only_read: bool
+
+
+def merge_request_of(environ: Mapping[str, str]) -> MergeRequest | None:
+    """Return the merge request that a pipeline of GitLab belongs to; None if it belongs to none."""
+    if "CI_MERGE_REQUEST_IID" not in environ:
+        return None
+    project, number = environ.get("CI_MERGE_REQUEST_PROJECT_ID", ""), environ["CI_MERGE_REQUEST_IID"]
+    if not (project.isdecimal() and number.isdecimal()):
+        raise UsageError("CI_MERGE_REQUEST_PROJECT_ID and CI_MERGE_REQUEST_IID must be numbers")
+    # A pipeline of the merged result is about a commit of GitLab's own; this one is the branch's.
+    head = environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or environ.get("CI_COMMIT_SHA", "")
+    url = f"{environ.get('CI_MERGE_REQUEST_PROJECT_URL', '')}/-/merge_requests/{number}"
+    is_forks = environ.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", project) != project
+    return MergeRequest(int(project), int(number), url, head, is_forks)
+
+
+class MergeRequestNotes(CommentHost):
+    """The notes of one merge request."""
+
+    name = "GitLab"
+    variable = "CI_API_V4_URL"
+    change = "PUT"
+    login = "username"
+    hints = {  # noqa: RUF012
+        401: "is GITLAB_TOKEN still valid? A job's own CI_JOB_TOKEN may write no notes",
+        403: "give the token of GITLAB_TOKEN the scope `api` and the role Reporter",
+    }
+
+    def __init__(self, request: MergeRequest, api: str, token: str) -> None:
+        super().__init__(api, {"PRIVATE-TOKEN": token}, may_only_read=request.may_only_read)
+        self._request = request
+        self._path = f"/projects/{request.project}/merge_requests/{request.number}"
+
+    def is_outdated(self) -> bool:
+        """Return True if the branch has a newer commit."""
+        head = self.ask("GET", self._path).get("sha")
+        return bool(head and self._request.head and head != self._request.head)
+
+    def comments_path(self) -> str:
+        """Return the path at which they are listed and made."""
+        return f"{self._path}/notes"
+
+    def comment(self, data: Mapping[str, Any]) -> Found:
+        """Return a comment as the interface shows it."""
+        number = int(data["id"])
+        author = (data.get("author") or {}).get("username")
+        return Found(
+            f"{self._path}/notes/{number}", str(data.get("body") or ""), author, f"{self._request.url}#note_{number}"
+        )
+
+
+def as_note(body: str) -> str:
+    """Return the text as a note in which no line is an order to GitLab."""
+    return _ORDER.sub("\\1\u200b", body)

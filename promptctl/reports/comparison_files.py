@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from promptctl.comparisons.compared import Against, decision_of
+from promptctl.context import Context
 from promptctl.files.writing import replace_output
 from promptctl.log.store import Store
 from promptctl.reports.comparison import MARKS, comparison_as_dict, comparison_markdown
@@ -17,9 +17,6 @@ from promptctl.reports.markdown import folded, inline, markdown
 from promptctl.reports.rows import evaluation_name
 from promptctl.reports.sentences import of_comparisons
 from promptctl.reports.verdict import with_headlines
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 _MOST_LINES = 400
 
@@ -54,8 +51,7 @@ def _document(evaluations: Iterator[str], found: Against) -> Iterator[str]:
 
 
 def _page(context: Context, found: Against) -> Iterator[str]:
-    from promptctl.reports.comparison_page import comparison_page
-    from promptctl.reports.evaluated_diffs import evaluated_diffs
+    from promptctl.reports.comparison_page import comparison_page, evaluated_diffs
 
     told = with_headlines(found.decision.reason, found.compared)
     diffs = list(evaluated_diffs(context, found.compared, found.alone))
@@ -63,7 +59,7 @@ def _page(context: Context, found: Against) -> Iterator[str]:
 
 
 def _markdown(context: Context, found: Against) -> Iterator[str]:
-    from promptctl.reports.evaluated_diffs import evaluated_diffs
+    from promptctl.reports.comparison_page import evaluated_diffs
 
     if len(found.heads) > 1:
         opening = of_comparisons(found.compared, found.alone, found.decision, found.together)

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from promptctl.differences.diff import PromptDiff
-from promptctl.differences.message_diff import MessageChange
-from promptctl.differences.part_changes import InputChange, PartialChange, ToolChange
+from promptctl.differences.diff import MessageChange, PromptDiff
+from promptctl.differences.part_changes import InputChange, PartialChange, ToolChange, ValueChange
 from promptctl.differences.text_diff import Hunk
-from promptctl.differences.value_changes import ValueChange
 from promptctl.files.wording import as_text, clip
 from promptctl.schemas.effects import SchemaChange
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from promptctl.comparisons.compared import Compared
-from promptctl.differences.breaks import Break
+from promptctl.differences.diff import Break
 from promptctl.errors import Problem
 from promptctl.files.plain import bare_keys
 from promptctl.files.wording import version_keys, version_number

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptctl.log.results import STOPPED as STOPPED
+from promptctl.log.results import ResultRow
 from promptctl.reports.asked import AskedMessages
 from promptctl.reports.tables import csv_line
 from promptctl.reports.wording import as_text
 
 if TYPE_CHECKING:
     from promptctl.evaluations.evaluation import Evaluation
-    from promptctl.log.results import ResultRow
     from promptctl.log.store import Store
 
 _COLUMNS = (

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
 from promptctl.comparisons.against import compare_pairs, pair
 from promptctl.comparisons.compared import Compared, decision_of
 from promptctl.comparisons.edited import beside_edited
-from promptctl.comparisons.gates import Decision, strictest
-from promptctl.comparisons.together import JointVerdict, groups_of
+from promptctl.comparisons.gates import Decision, JointVerdict, groups_of, strictest
+from promptctl.comparisons.rule import GateRule
+from promptctl.context import Context
 from promptctl.errors import (
     INCOMPLETE,
     MODEL,
@@ -30,19 +30,15 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.plan import Pair, Plan
 from promptctl.evaluations.planning import plan
 from promptctl.evaluations.request import EvaluationRequest
+from promptctl.evaluations.session import Session
 from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.files.wording import count
+from promptctl.log.store import Store
 from promptctl.models.gateway import REPLAY
+from promptctl.reviews.changes import Changes
+from promptctl.reviews.range import ReviewRange
+from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, PromptReview
-
-if TYPE_CHECKING:
-    from promptctl.comparisons.rule import GateRule
-    from promptctl.context import Context
-    from promptctl.evaluations.session import Session
-    from promptctl.log.store import Store
-    from promptctl.reviews.changes import Changes
-    from promptctl.reviews.range import ReviewRange
-    from promptctl.reviews.request import ReviewRequest
 
 _PASSED = Decision(OK)
 

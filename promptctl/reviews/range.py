@@ -9,20 +9,17 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, Place, RevisionNotFound, WorkspaceError
 from promptctl.files.names import DATASETS, SETTINGS, STATE_COMMITTED, STATE_FOLDER, did_you_mean
 from promptctl.files.wording import name_some
 from promptctl.git.commits import fork_point
+from promptctl.git.repository import Git
 from promptctl.git.tree_changes import changed_files
 from promptctl.git.trees import CommitTree, WorkTree
+from promptctl.reviews.request import ReviewRequest
 from promptctl.versions.committed_settings import settings_files, trusted_line
 from promptctl.versions.line import Line, find_line, unshallow_hint
-
-if TYPE_CHECKING:
-    from promptctl.git.repository import Git
-    from promptctl.reviews.request import ReviewRequest
 
 _NAME_BASE = "name what HEAD is compared with: promptctl review BASE HEAD"
 _NONE = re.compile(r"0{40}(?:0{24})?\Z")

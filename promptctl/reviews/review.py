@@ -9,13 +9,11 @@ from typing import Any, Literal
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.comparisons.compared import Compared
-from promptctl.comparisons.gates import Decision
+from promptctl.comparisons.gates import Decision, JointVerdict
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.together import JointVerdict
-from promptctl.differences.breaks import Break
-from promptctl.differences.diff import PromptDiff
+from promptctl.differences.diff import Break, PromptDiff
+from promptctl.differences.part_changes import ValueChange
 from promptctl.differences.text_diff import Hunk
-from promptctl.differences.value_changes import ValueChange
 from promptctl.errors import INCOMPLETE, Problem
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.formats.settings_file import CalibrationRule

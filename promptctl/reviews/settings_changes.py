@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.comparisons.rule import rule_of
-from promptctl.differences.value_changes import ValueChange, compare_mappings
+from promptctl.datasets.index import DatasetIndex
+from promptctl.differences.part_changes import ValueChange, compare_mappings
 from promptctl.errors import WorkspaceError
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import count, name_some
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.settings_file import Settings
+from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.prompts.loading import load_prompt
 from promptctl.versions.committed_settings import settings_of
-
-if TYPE_CHECKING:
-    from promptctl.datasets.index import DatasetIndex
-    from promptctl.git.trees import CommitTree, WorkTree
 
 _GATES = ("worse", "noninferior", "strict")
 _NAMES = {"gate": "rule", "judged": "metrics"}

@@ -19,8 +19,7 @@ from promptctl.errors import PromptctlError
 from promptctl.files.wording import count
 from promptctl.loopback.connections import LoopbackServer
 from promptctl.loopback.sockets import HOST, Headers
-from promptctl.serving.chat_request import ChatRequest, read_chat_request
-from promptctl.serving.completion import events, whole
+from promptctl.serving.chat_request import ChatRequest, events, read_chat_request, whole
 from promptctl.serving.refusal import HEADERS, NotAnswered, refusal_of
 from promptctl.serving.repliers import Replied, Replier
 

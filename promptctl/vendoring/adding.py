@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.context import Context
 from promptctl.errors import InvalidFiles, UsageError, printable
 from promptctl.files.free_names import plain_letters
 from promptctl.files.names import id_problem
@@ -14,19 +15,15 @@ from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, name_some
 from promptctl.git.outside import Received
+from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import prompt_paths
 from promptctl.vendoring.address import FORM, LibraryAddress, NamedPrompts, read_named
 from promptctl.vendoring.choosing import ChosenPrompts, choose
 from promptctl.vendoring.gathering import GatheredFiles, gather
 from promptctl.vendoring.library import Library, Revision, asking, find_revision, rewritten
 from promptctl.vendoring.lock import Sources, Vendored, lock_change, read_sources
-from promptctl.vendoring.originals import files_of
 from promptctl.vendoring.placing import Placed, as_proposal, place, prompts_folder, refuse_taken
-from promptctl.vendoring.reconciling import reconcile
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.git.trees import WorkTree
+from promptctl.vendoring.reconciling import files_of, reconcile
 
 # Names of repositories that say nothing of whose prompts they are.
 _GENERIC = ("prompts", "prompt", "prompt-library", "prompts-library", "library")

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
+from promptctl.context import Context
 from promptctl.errors import GitError, InvalidFiles, Place, RevisionNotFound, UsageError, WorkspaceError, printable
 from promptctl.files.names import (
     DEFAULT_PLACES,
@@ -25,12 +26,8 @@ from promptctl.git.objects import is_object_id
 from promptctl.git.outside import OutsideRepository
 from promptctl.git.trees import kind_of
 from promptctl.labels.tags import PREFIX, parse_name
-from promptctl.vendoring.address import check_ref
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.vendoring.address import LibraryAddress
-    from promptctl.vendoring.lock import Vendored
+from promptctl.vendoring.address import LibraryAddress, check_ref
+from promptctl.vendoring.lock import Vendored
 
 MAX_ROWS_BYTES = 64 << 20
 _MOST_GLOBS = 1_000

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.context import Context
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.names import SETTINGS, did_you_mean_glob
@@ -20,13 +21,9 @@ from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt_file, prompt_paths
 from promptctl.vendoring.address import read_named
 from promptctl.vendoring.choosing import choose, is_offered
-from promptctl.vendoring.gathering import bring_closures, datasets_in
+from promptctl.vendoring.gathering import bring_closures, datasets_in, find_licence, licence_names, spdx_of
 from promptctl.vendoring.library import Library, LibraryTree, asking, find_revision, share_of
-from promptctl.vendoring.licences import find_licence, licence_names, spdx_of
 from promptctl.vendoring.lock import Sources, read_sources
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 _MOST_LISTED = 20_000
 _README = re.compile(r"(?i)readme(?:\.(?:md|markdown|rst|txt))?")

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.catalogue.references import Reference, references_to
 from promptctl.catalogue.retiring import refuse_needed
 from promptctl.catalogue.shared_files import closures_of
+from promptctl.context import Context
 from promptctl.errors import InvalidFiles, LabelRefused, UsageError
 from promptctl.files.names import PathRefused, is_dataset
 from promptctl.files.proposal import Proposal
 from promptctl.files.yaml_editing import RemoveItems, edit_yaml
 from promptctl.formats.dataset_file import read_dataset_file
+from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import path_in
 from promptctl.vendoring.gathering import files_named
 from promptctl.vendoring.lock import LockedFile, Vendored, lock_change, read_sources, sha256, wanted_sources
 from promptctl.vendoring.placing import as_proposal, here_now, prompts_folder, refuse_pulled_in
 from promptctl.vendoring.reconciling import edited_here
 from promptctl.versions.former_ids import live_labels
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.git.trees import WorkTree
 
 _BINDING = ("dataset", "judge", "experiment", "successor")
 

@@ -7,29 +7,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.context import Context
 from promptctl.errors import GitError, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
 from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
 from promptctl.files.strangers import is_notice
 from promptctl.files.wording import name_some
 from promptctl.formats.prompt_file import read_prompt_file
+from promptctl.git.outside import OutsideRepository
+from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.vendoring.choosing import is_offered
 from promptctl.vendoring.gathering import GatheredFiles, gather
 from promptctl.vendoring.library import TAG, Library, LibraryTree, Revision, find_revision, rewritten, share_of
 from promptctl.vendoring.lock import LockedFile, Vendored, lock_change, read_sources, wanted_sources
-from promptctl.vendoring.originals import asking_source, files_of, tree_of
 from promptctl.vendoring.outdated import newer_tags
 from promptctl.vendoring.placing import as_proposal, place, prompts_folder, refuse_pulled_in, refuse_taken
-from promptctl.vendoring.reconciling import Reconciled, Side, edited_here, reconcile
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.git.outside import OutsideRepository
-    from promptctl.git.trees import WorkTree
-
+from promptctl.vendoring.reconciling import Reconciled, Side, asking_source, edited_here, files_of, reconcile, tree_of
 
 _ASIDE = "move yours aside with git mv, a prompt with promptctl rename, and update again"
 

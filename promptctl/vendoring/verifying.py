@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.context import Context
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
 from promptctl.files.names import LOCK
 from promptctl.files.plain import record_data
+from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt
 from promptctl.vendoring.library import TAG, Library, Revision, find_revision, rewritten
 from promptctl.vendoring.lock import Sources, Vendored, read_sources, sha256
 from promptctl.vendoring.moving import without_former_ids
-from promptctl.vendoring.originals import asking_source, files_of
 from promptctl.vendoring.placing import here_now, prompts_folder
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.git.trees import WorkTree
+from promptctl.vendoring.reconciling import asking_source, files_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

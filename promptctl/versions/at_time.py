@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from promptctl.errors import HistoryIncomplete, RevisionNotFound, UsageError
 from promptctl.files.names import did_you_mean
@@ -12,13 +13,8 @@ from promptctl.labels.tags import PREFIX, LabelEvent, LabelName
 from promptctl.labels.times import LiveAt, live_at
 from promptctl.versions.former_ids import all_former_ids, former_ids, id_of_today, renames
 from promptctl.versions.line import unshallow_hint
+from promptctl.versions.moment import Moment
 from promptctl.versions.prompt_at_version import Ref
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from promptctl.versions.moment import Moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
 from promptctl.files.names import DEFAULT_PLACES, SETTINGS, PromptPlaces
+from promptctl.files.sources import Cache
 from promptctl.files.tree import MAX_BYTES, places_in
+from promptctl.git.objects import Objects
+from promptctl.git.repository import Git
 from promptctl.git.trees import check_content
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from promptctl.files.sources import Cache
-    from promptctl.git.objects import Objects
-    from promptctl.git.repository import Git
-    from promptctl.git.walk import ParentedCommit, Step
+from promptctl.git.walk import ParentedCommit, Step
 
 _TEXT_SUFFIXES = (".yaml", ".yml", ".json", ".j2")
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import GitError
 from promptctl.files.plain import record_data
 from promptctl.git.commands import REFETCH
 from promptctl.git.commits import CommitInfo, read_commits
+from promptctl.git.objects import Objects
+from promptctl.versions.index_store import IndexStore
 from promptctl.versions.numbering import shown
-
-if TYPE_CHECKING:
-    from promptctl.git.objects import Objects
-    from promptctl.versions.index_store import IndexStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

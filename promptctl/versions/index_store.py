@@ -7,13 +7,11 @@ import os
 import sqlite3
 import stat
 import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+from pathlib import Path
+from typing import NamedTuple
 
 # Another process may be building the whole index of a large repository while we wait for it.
 _WAIT_S = 120.0

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from promptctl.differences.renames import Named, source_of
+from promptctl.files.names import PromptPlaces
 from promptctl.git.walk import Step, apply
+from promptctl.versions.closures import Closures, Digested
 from promptctl.versions.index_store import PromptState, VersionRow
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from promptctl.files.names import PromptPlaces
-    from promptctl.versions.closures import Closures, Digested
 
 
 class Lineages:

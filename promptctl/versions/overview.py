@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
+from promptctl.files.names import PromptPlaces
 from promptctl.files.tree import prompt_files
 from promptctl.git.tree_changes import prompt_blobs_of
+from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.prompts.loading import load_prompt
 from promptctl.versions.closures import Closures
+from promptctl.versions.index_store import IndexStore, PromptState
+from promptctl.versions.moment import Moment
 from promptctl.versions.numbering import UNKNOWN, Content
 from promptctl.versions.resolving import in_submodule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from promptctl.files.names import PromptPlaces
-    from promptctl.git.trees import CommitTree, WorkTree
-    from promptctl.versions.index_store import IndexStore, PromptState
-    from promptctl.versions.moment import Moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import UsageError, printable
+from promptctl.errors import GitError, UsageError, printable
 from promptctl.files.names import DEFAULT_PLACES, LABEL, PROMPT_SUFFIXES, PROMPTS, id_problem
 from promptctl.files.tree import Tree
 from promptctl.files.wording import shown
 from promptctl.prompts.prompt import Prompt, Rendered
 
 if TYPE_CHECKING:
-    from promptctl.errors import GitError
     from promptctl.prompts.rendering import Hide, Renderer
 
 _NUMBER = re.compile(r"v([1-9][0-9]{0,8})")

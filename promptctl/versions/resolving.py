@@ -21,7 +21,7 @@ from promptctl.git.trees import IN_SUBMODULE, CommitTree, blob_of
 from promptctl.prompts.loading import load_prompt, no_such_prompt, path_in, prompt_paths
 from promptctl.versions.line import unshallow_hint
 from promptctl.versions.moment import NOT_IN_GIT, Moment
-from promptctl.versions.prompt_at_version import PromptAtVersion, Version, note
+from promptctl.versions.prompt_at_version import PromptAtVersion, Ref, Version, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from promptctl.labels.tags import LabelName
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.index_store import IndexStore, VersionRow
-    from promptctl.versions.prompt_at_version import Ref
 
 _SHORT = 7
 _COUNTED_BACK = re.compile(r"(.+?)(?:[~^][0-9]*)+\Z")

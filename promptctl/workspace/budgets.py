@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from promptctl.catalogue.budgets import BudgetStatus, budget_status, budget_statuses, check_budget
+from promptctl.context import Context
 from promptctl.errors import UsageError, WorkspaceError
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.log.budgets import BudgetEvent
+from promptctl.log.budgets import BudgetEvent
 
 
 class Budgets:

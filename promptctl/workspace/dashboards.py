@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.dashboard.dashboard import Dashboard, DashboardRequest
+from promptctl.context import Context
+from promptctl.dashboard.dashboard import Dashboard, DashboardRequest
 
 
 class Dashboards:

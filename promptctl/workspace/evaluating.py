@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from promptctl.calls.loop import LoopThread
     from promptctl.comparisons.compared import Against, Compared
+    from promptctl.comparisons.gates import JointVerdict
     from promptctl.comparisons.rule import GateRule
-    from promptctl.comparisons.together import JointVerdict
     from promptctl.context import Context
     from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.evaluation import Evaluation

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
+from promptctl.context import Context
 from promptctl.errors import LogError, UsageError, printable
 from promptctl.log.feedback import DEFAULT_NAME, Feedback, check_name, check_score
 from promptctl.log.masking import allowed
+from promptctl.log.records import Execution
 from promptctl.log.stamps import new_id, utc_now
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.log.records import Execution
 
 _WHOLE_ID = 36
 _MOST_BYTES = 64 * 1024

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from promptctl.context import Context
 from promptctl.files.names import LOG_FILE, STATE_VARIABLE
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.log.store import LogState
+from promptctl.log.store import LogState
 
 Status = Literal["ok", "warning", "problem"]
 Seen = tuple[Status, str] | tuple[Status, str, str | None]

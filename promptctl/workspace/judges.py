@@ -68,7 +68,7 @@ class Judges:
 
         Raises `DatasetNotFound` and `InvalidFiles`.
         """
-        from promptctl.calibrations.labels import labelled_replies
+        from promptctl.calibrations.agreement import labelled_replies
 
         return labelled_replies(self._context.fresh(), dataset)
 

@@ -41,7 +41,7 @@ class Life:
         edited in place.
         """
         from promptctl.catalogue.renaming import move_file, rename
-        from promptctl.vendoring.renamed import with_lock
+        from promptctl.vendoring.moving import with_lock
 
         context = self._context.fresh()
         move = move_file if self.is_shared(old) else rename

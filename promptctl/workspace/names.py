@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from promptctl.context import Context
 from promptctl.errors import ExperimentNotFound, UsageError, printable
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.log.filter import Filter, is_glob
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 _NUMBER = re.compile(r"v([1-9][0-9]{0,8})")
 # Git takes no less than four characters of a commit's id.

@@ -13,7 +13,7 @@ from promptctl.files.wording import name_some
 
 if TYPE_CHECKING:
     from promptctl.comparisons.compared import Compared
-    from promptctl.comparisons.together import JointVerdict
+    from promptctl.comparisons.gates import JointVerdict
     from promptctl.context import Context
     from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.outcomes import CaseResults
@@ -137,7 +137,7 @@ class Results:
 
     def export_trend(self, trend: Trend, file: str | os.PathLike[str]) -> None:
         """Write a trend as a page with charts, and with every case of its evaluations."""
-        from promptctl.reports.trend_page import write_trend
+        from promptctl.reports.html import write_trend
 
         write_trend(Path(file), self._context.fresh(), trend)
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
+from promptctl.catalogue.snapshots import SnapshotDifference
 from promptctl.context import Context
 from promptctl.errors import Problem, PromptctlError, WorkspaceError
 from promptctl.files.names import SETTINGS, STATE_FOLDER
 from promptctl.formats.settings_file import read_settings
+from promptctl.promotion.labelling import Labelling
+from promptctl.versions.prompt_at_version import PromptAtVersion
 from promptctl.versions.snapshot import MAX_SNAPSHOT, NAME_DIGITS, Snapshot, SnapshotEntry, is_snapshot
-
-if TYPE_CHECKING:
-    import os
-
-    from promptctl.catalogue.snapshots import SnapshotDifference
-    from promptctl.promotion.labelling import Labelling
-    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 T = TypeVar("T")
 DIGEST = "{digest}"

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from promptctl.assertions.assertion import Subject
+from promptctl.assertions.assertion import InvalidTemplate, Subject, compile_value
 from promptctl.assertions.effort import Effort
 from promptctl.assertions.outcome import Outcome
-from promptctl.assertions.values import InvalidTemplate, compile_value
 from tests.assertions.helpers import faults, outcome_of, prepared
 
 CONTEXT = {"ticket": "charged twice", "expected": {"label": "bug", "n": 3, "tags": ["a"], "none": None}}

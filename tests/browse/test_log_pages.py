@@ -19,10 +19,9 @@ import typer
 from promptctl import Retention
 from promptctl.browse import evaluations, executions
 from promptctl.browse.prompts import _own_first
-from promptctl.browse.routes import ROUTES
-from promptctl.browse.site import Site
+from promptctl.browse.site import ROUTES, Site
 from promptctl.cli.main import app
-from promptctl.log.sqlite import pages
+from promptctl.log.sqlite import queries
 from promptctl.workspace import open_workspace
 from tests.browse.logged_workspace import make_workspace
 
@@ -221,12 +220,12 @@ def test_a_page_that_went_on_from_what_is_gone_leads_to_the_newest(reader: Reade
 def test_a_page_that_looked_long_enough_says_so_and_offers_more(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "STEPS", 0)
-    monkeypatch.setattr(pages, "_HEED_EVERY", 10)
-    monkeypatch.setattr(pages, "_PATIENCE", 100_000)
+    monkeypatch.setattr(queries, "STEPS", 0)
+    monkeypatch.setattr(queries, "_HEED_EVERY", 10)
+    monkeypatch.setattr(queries, "_PATIENCE", 100_000)
     page = reader.read("executions", model="local/llama")
     assert "older ones were not looked at" in page.words
-    monkeypatch.setattr(pages, "STEPS", 1)
+    monkeypatch.setattr(queries, "STEPS", 1)
     assert reader.read("executions", **page.link("Look at more of them")).calls == [reader.ids["unpriced"]]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.browse.routes import NAVIGATION, ROUTES, SECTIONS, answer_of
+from promptctl.browse.site import NAVIGATION, ROUTES, SECTIONS, answer_of
 from promptctl.browse.views import View
 from promptctl.errors import LogError
 from promptctl.workspace import open_workspace

@@ -12,10 +12,10 @@ import pytest
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.licences import Licences
+from promptctl.calibrations.agreement import open_questions
 from promptctl.calibrations.calibrating import Calibrated, CalibrationRequest
-from promptctl.calibrations.labels import open_questions
 from promptctl.calls.shipped import ShippedFiles
-from promptctl.cli.calibrating import _facts
+from promptctl.cli.judges import _facts
 from promptctl.datasets.human_labels import labels_path
 from promptctl.errors import Incomplete, PromptNotFound, WorkspaceError
 from promptctl.formats.calibration_file import calibration_path

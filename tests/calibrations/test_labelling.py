@@ -192,7 +192,7 @@ def test_a_damaged_file_of_labels_stops_labelling_and_is_left_alone(workspace: W
 
 
 def test_no_case_is_read_for_labels_that_are_not_there(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptctl.calibrations.labels.open_questions", None)
+    monkeypatch.setattr("promptctl.calibrations.agreement.open_questions", None)
     assert workspace.judges.labels("greet").counting == ()
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from promptctl.code_export.python_types import PythonTypes
+from promptctl.code_export.python import PythonTypes
 from promptctl.code_export.shapes import Choice, Keys, ListOf, NamedShape, OneOf, Plain, Shape, Shapes
 from promptctl.code_export.typescript import TypeScriptTypes
 from promptctl.schemas.json_schema import Validator

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.datasets.jsonl_rows import read_jsonl
+from promptctl.datasets.lines import read_jsonl
 from promptctl.datasets.rows import Row
 from promptctl.errors import Problem
 from promptctl.files.tree import MemoryTree

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.differences.diff import PromptDiff, diff_prompts
-from promptctl.differences.message_diff import compare_messages
+from promptctl.differences.diff import PromptDiff, compare_messages, diff_prompts
 from promptctl.differences.text_diff import compare_texts
 from promptctl.files.tree import MemoryTree
 from promptctl.prompts.loading import load_prompt

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InputError, InvalidFiles, UsageError
-from promptctl.exchange.collecting import found_files
 from promptctl.exchange.drafts import ForeignContents, Source
+from promptctl.exchange.importing import found_files
 from promptctl.exchange.prompty.reading import read as read_prompty
 from promptctl.files.tree import MemoryTree
 from promptctl.files.yaml_writing import yaml_text

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptctl.log.redaction import Redactor
-from promptctl.log.secrets import secrets_of
+from promptctl.log.redaction import Redactor, secrets_of
 from promptctl.models.endpoints import known_provider, known_providers
 
 SHAPES = [

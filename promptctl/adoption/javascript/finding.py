@@ -7,16 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from promptctl.adoption.found import CLASS_ROLES, PAIR_ROLES, FoundPrompt, SourceFinds, Unadoptable
-from promptctl.adoption.javascript.calls import (
-    LISTED,
-    POSTED,
-    CallKind,
-    kind_of,
-    may_ask,
-    why_left,
-)
-from promptctl.adoption.javascript.naming import wishes
+from promptctl.adoption.javascript.calls import LISTED, POSTED, CallKind, kind_of, may_ask, why_left
 from promptctl.adoption.javascript.syntax import (
+    FUNCTIONS,
     NotLiteral,
     bare,
     field,
@@ -29,6 +22,7 @@ from promptctl.adoption.javascript.syntax import (
     walk,
 )
 from promptctl.adoption.javascript.texts import TooDynamic, Values, check_unchanged, constant_of, pieces
+from promptctl.adoption.naming import ids, slug
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of
 from promptctl.files.wording import clip
 from promptctl.template_languages.braces import format_pieces
@@ -38,6 +32,7 @@ from promptctl.templates import BadTemplate
 
 if TYPE_CHECKING:
     from promptctl.adoption.javascript.syntax import Node
+
 
 _ROLES = ("system", "developer", "user", "assistant")
 _WHY = "promptctl changes no JavaScript itself"
@@ -310,3 +305,28 @@ def _chain(path: str, node: Node, name: str, arguments: Node) -> FoundPrompt | N
 
 def _short(node: Node) -> str:
     return clip(" ".join(source_of(node).split()), 40)
+
+
+def wishes(path: str, node: Node) -> tuple[str, ...]:
+    """Return ids for a prompt, the best first: by the function and the file, then with the folders before.
+
+    A variable counts at the top of the file, or if a function is kept in it: others hold what the model replied.
+    """
+    names: list[str] = []
+    replies: list[str] = []
+    above = node.parent
+    while above is not None:
+        named = field(above, "name")
+        if above.type in FUNCTIONS:
+            replies.clear()
+        if named is not None and named.type != "object_pattern":
+            value = field(above, "value") if above.type == "variable_declarator" else None
+            if above.type in (*FUNCTIONS, "class_declaration") or (value and bare(value).type in FUNCTIONS):
+                names.append(source_of(named))
+            elif value is not None:
+                replies.append(source_of(named))
+        above = above.parent
+    file = re.sub(r"\.[a-z]+$", "", path)
+    slugs = [each for part in file.split("/") if (each := slug(part)) and part != "index"] or ["prompt"]
+    words = [each for name in reversed([*names, *replies]) if (each := slug(name)) and each != slugs[-1]]
+    return ids(slugs, "-".join(words))

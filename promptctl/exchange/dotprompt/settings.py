@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.exchange.dotprompt.picoschema import BadSchema, is_picoschema, json_schema
 from promptctl.exchange.drafts import Fate, ImportNote
+from promptctl.exchange.front_matter import PromptText
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of
-
-if TYPE_CHECKING:
-    from promptctl.exchange.front_matter import PromptText
 
 # What Genkit's plugins call a provider, and LiteLLM.
 PROVIDERS = {"googleai": "gemini", "vertexai": "vertex_ai"}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.errors import Place
-from promptctl.exchange.dotprompt.litellm import is_litellm
 from promptctl.exchange.dotprompt.picoschema import is_picoschema, picoschema
+from promptctl.exchange.dotprompt.reading import is_litellm
 from promptctl.exchange.dotprompt.settings import EXTENSION, HISTORY_KEY, KEPT_AS_EXTENSIONS, PROVIDERS
 from promptctl.exchange.model_settings import THEIR_NAMES
 from promptctl.exchange.written import ExportLoss, PromptToWrite, PromptWriter, Written, written_by

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, Place, Problem
-
-if TYPE_CHECKING:
-    from promptctl.exchange.drafts import ForeignContents, PromptDraft
+from promptctl.exchange.drafts import ForeignContents, PromptDraft
 
 Key = tuple[str, str]
 

@@ -6,15 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import UNSEEN, Place
+from promptctl.exchange.drafts import RegistryVersion
 from promptctl.files.plain import utc
 from promptctl.files.wording import clip
 from promptctl.git.commit_stream import NewCommit, Person
-
-if TYPE_CHECKING:
-    from promptctl.exchange.drafts import RegistryVersion
 
 # Names that no mail can be sent to: the domain is kept free for that (RFC 2606).
 _NO_ADDRESS = "no-address@registry.invalid"

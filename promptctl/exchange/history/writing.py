@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.context import Context
 from promptctl.counting import counted
 from promptctl.errors import GitError, LabelRefused, PromptctlError, quote
 from promptctl.exchange.history.plan import FilesThere, HistoryLabel, RegistryHistory
 from promptctl.files.plain import record_data
 from promptctl.git.commit_stream import make_commits
 from promptctl.git.growth import CurrentBranch, current_branch, grow, grown_files, settle
+from promptctl.git.repository import Git
 from promptctl.git.trees import CommitTree
 from promptctl.promotion.labelling import Labelling
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.git.repository import Git
 
 NO_GIT = "--latest takes the newest versions alone, as files"
 

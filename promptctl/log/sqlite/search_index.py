@@ -23,9 +23,8 @@ from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.database import Database, translated
 from promptctl.log.sqlite.filters import add_search, rows_where
 from promptctl.log.sqlite.opening import connect, create_file, uri_of
-from promptctl.log.sqlite.pages import STEPS, StepBound
 from promptctl.log.sqlite.payloads import HASH_COLUMNS, load
-from promptctl.log.sqlite.queries import as_execution, columns_from, select_executions
+from promptctl.log.sqlite.queries import STEPS, StepBound, as_execution, columns_from, select_executions
 from promptctl.log.sqlite.schema import has_table
 
 _TABLES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,6 @@ from promptctl.log.sqlite.opening import show_at
 from promptctl.log.sqlite.unsaved import Unsaved
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from promptctl.log.arm_calls import ArmCall
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
@@ -88,7 +86,7 @@ class SqliteStore:
         return self._streaming(partial(executions, wanted=wanted or Filter(), with_content=with_content))
 
     def page(self, wanted: Filter, *, is_patient: bool = False) -> ExecutionPage:
-        from promptctl.log.sqlite.pages import page
+        from promptctl.log.sqlite.queries import page
 
         with self._reading() as connection:
             return page(connection, wanted, is_patient=is_patient)

@@ -33,7 +33,7 @@ from promptctl.template_languages.handlebars.scopes import (
     resolve,
     uses_key,
 )
-from promptctl.template_languages.handlebars.tags import shortened
+from promptctl.template_languages.handlebars.syntax import shortened
 from promptctl.template_languages.pieces import (
     FilterCall,
     IfBranch,

@@ -8,7 +8,7 @@ import pytest
 
 from promptctl.log.filter import Filter
 from promptctl.log.records import Entry
-from promptctl.log.sqlite import pages
+from promptctl.log.sqlite import queries
 from promptctl.log.sqlite.queries import select_executions
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.log.sqlite.sums import COST_COLUMNS, select_from_rows
@@ -97,9 +97,9 @@ def test_counting_from_rows_reads_the_filters_rows_alone(filled: SqliteStore, wa
 def test_a_page_ends_after_bounded_work_with_what_it_found(
     filled: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "_HEED_EVERY", 100)
-    monkeypatch.setattr(pages, "STEPS", 1_000)
-    monkeypatch.setattr(pages, "_STEPS_OF_COUNT", 100)
+    monkeypatch.setattr(queries, "_HEED_EVERY", 100)
+    monkeypatch.setattr(queries, "STEPS", 1_000)
+    monkeypatch.setattr(queries, "_STEPS_OF_COUNT", 100)
 
     none = filled.page(Filter(model="nothing"))
     assert (none.executions, none.older, none.attempts, none.is_cut) == ((), None, None, True)
@@ -109,16 +109,16 @@ def test_a_page_ends_after_bounded_work_with_what_it_found(
     assert some.older == some.executions[-1].id, "the next page goes on there"
     assert filled.page(Filter(label="production", limit=1)).attempts is None
     with filled.database.reading() as connection:
-        assert len(list(pages.StepBound(connection, 10_000).until(lambda: connection.execute("SELECT 1")))) == 1
+        assert len(list(queries.StepBound(connection, 10_000).until(lambda: connection.execute("SELECT 1")))) == 1
         with pytest.raises(sqlite3.OperationalError, match="no such table"):
-            list(pages.StepBound(connection, 10_000).until(lambda: connection.execute("SELECT 1 FROM nowhere")))
+            list(queries.StepBound(connection, 10_000).until(lambda: connection.execute("SELECT 1 FROM nowhere")))
 
 
 def test_a_version_is_looked_for_in_the_time_in_which_it_was_called(
     filled: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled.append([Entry(make(version=9, started_at="2026-01-01T00:00:00.000Z"))])
-    monkeypatch.setattr(pages, "_HEED_EVERY", 10)
-    monkeypatch.setattr(pages, "STEPS", 500)
+    monkeypatch.setattr(queries, "_HEED_EVERY", 10)
+    monkeypatch.setattr(queries, "STEPS", 500)
     page = filled.page(Filter(version=9))
     assert (len(page.executions), page.is_cut, page.attempts) == (1, False, 1)
