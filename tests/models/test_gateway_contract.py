@@ -580,6 +580,15 @@ def test_a_server_that_refuses_stream_options_is_asked_once_without_and_from_the
     assert ["stream_options" in received.body for received in server.requests] == [True, False, False]
 
 
+def test_a_server_that_refuses_what_it_is_no_longer_sent_is_not_asked_for_ever(
+    lane: Gateway, server: OpenAIServer, ask: Ask
+) -> None:
+    server.script(*[say.failure(400, "Extra inputs are not permitted: stream_options")] * 3)
+    with pytest.raises(RequestRejected, match="stream_options"):
+        ask_either_way(lane, ask(), is_streamed=True)
+    assert len(server.requests) == 2
+
+
 def test_streams_that_are_refused_their_options_at_once_are_each_asked_again(
     lane: Gateway, server: OpenAIServer, ask: Ask
 ) -> None:
