@@ -70,7 +70,7 @@ class InputCheck:
                 ]
             elif each.is_required:
                 wrong.append((name, f"`{name}` is missing"))
-        extra = [name for name in given if name not in self._names]
+        extra = [str(name) for name in given if name not in self._names]
         if wrong or extra:
             raise self._error(wrong, extra)
         return Filled(values, measure)
@@ -79,13 +79,13 @@ class InputCheck:
         """Return what is wrong with a plain value of the input `name`: pairs of path below it and message."""
         return self._validators[name].faults(value, allowance)
 
-    def _error(self, wrong: list[tuple[str, str]], extra: list[Any]) -> InputError:
+    def _error(self, wrong: list[tuple[str, str]], extra: list[str]) -> InputError:
         prompt = self._prompt
         problems = [message for _, message in wrong]
         for name in extra:
-            meant = did_you_mean(str(name)[:120], self._names)
+            meant = did_you_mean(name[:120], self._names)
             problems.append(f"`{clip(name, 60)}` is not an input" + (f" ({meant})" if meant else ""))
-        names = list(dict.fromkeys([name for name, _ in wrong] + [str(name) for name in extra]))
+        names = list(dict.fromkeys([name for name, _ in wrong] + extra))
         shown = "; ".join(problems[:_MAX_SHOWN])
         if len(problems) > _MAX_SHOWN:
             shown += f"; and {len(problems) - _MAX_SHOWN} more"

@@ -56,6 +56,13 @@ class TestFilling:
         assert caught.value.missing == ("ticket",)
         assert str(caught.value.hint).startswith("its inputs are ticket, ")
 
+    def test_a_name_that_is_no_text_is_not_an_input(self, make_prompt: MakePrompt) -> None:
+        given: dict[Any, Any] = {1: "x", ("a",): "y", None: "z"}
+        with pytest.raises(InputError, match="`1` is not an input; `\\('a',\\)` is not an input") as caught:
+            fill_and_check(make_prompt("hello"), given)
+        assert caught.value.names == ("1", "('a',)", "None")
+        assert caught.value.hint == "leave out 1, ('a',), None; this prompt has no inputs"
+
     def test_one_problem_has_the_place_of_its_input(self, make_prompt: MakePrompt) -> None:
         with pytest.raises(InputError) as caught:
             fill_and_check(make_prompt(inputs=TICKET), {})
