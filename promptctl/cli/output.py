@@ -49,6 +49,7 @@ _RUNNERS = ("GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION")
 _BLANKS = re.compile(f"(?:[^\\S{_ENDS}]|[\u200b\ufeff]|\x1b\\[[0-9;]*m)*")
 _COMMAND = re.compile(f"(?<![^{_ENDS}]){_BLANKS.pattern}:(?=:)|##[a-zA-Z]{{0,20}}(?=\\[)")
 _STYLE = re.compile("\x1b\\[[0-9;]*m")
+_STYLE_ALONE = re.compile(f"(?<!\\S)((?:{_STYLE.pattern})+)\\s+(?=\\S)")
 _LONGEST_START = 24
 _NAMED = re.compile("`[^`]*`")
 _USUAL_COLUMNS = 80
@@ -58,13 +59,13 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def flat(text: str) -> str:
-    """Return foreign text on one line: in a CI's log, what begins a line could be a command to it.
-
-    Of one that nobody would read to its end the middle is left out: a file chooses how long its names and keys are.
-    """
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    """Return foreign text on one line: in a CI's log, what begins a line could be a command to it."""
     return _LINE_END.sub("⏎", text)
+
+
+def brief(text: str) -> str:
+    """Return words on one line, without the middle of one that nobody would read: a file chooses how long its keys are."""
+    return flat(text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}")
 
 
 def uses_colour(stream: TextIO) -> bool:
@@ -117,11 +118,12 @@ def wrapped(text: str, indent: str, stream: TextIO) -> list[str]:
     import textwrap
     import unicodedata
 
-    plain, words = _STYLE.sub("", text), iter(text.split())
+    plain, words = _STYLE.sub("", text), iter(_STYLE_ALONE.sub(r"\1", text).split())
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in plain[:1])
     lines = textwrap.wrap(plain, max(20, width - len(indent) - wide), break_long_words=False, break_on_hyphens=False)
     if plain != text:  # styles take no room
         lines = [re.sub(r"\S+", lambda word: next(words, word[0]), line) for line in lines]
+        lines[-1:] = [line + "".join(words) for line in lines[-1:]]
     return [indent + line for line in lines or [""]]
 
 
@@ -186,7 +188,7 @@ def tell(text: str) -> None:
     """
     line = text.lstrip("\n")
     with suppress(OSError):
-        sys.stderr.write(text[: -len(line) or None] + writable(flat(line), sys.stderr) + "\n")
+        sys.stderr.write(text[: -len(line) or None] + writable(brief(line), sys.stderr) + "\n")
 
 
 def tell_wrapped(text: str, indent: str = "") -> None:

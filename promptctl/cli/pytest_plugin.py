@@ -200,11 +200,11 @@ class _CaseItem(pytest.Item):
 
 def _in_words(error: PromptctlError) -> str:
     """Return what is wrong, where, and what to do next; of files all that is."""
-    from promptctl.cli.output import flat
+    from promptctl.cli.output import brief
 
     problems = getattr(error, "problems", None) or [error]
     lines = [(f"{each.place}: {each.message}" if each.place else each.message, each.hint) for each in problems]
-    told = [f"{flat(what)}\n  hint: {flat(hint)}" if hint else flat(what) for what, hint in lines]
+    told = [f"{brief(what)}\n  hint: {brief(hint)}" if hint else brief(what) for what, hint in lines]
     return _printable("\n".join(told))
 
 

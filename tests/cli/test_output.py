@@ -208,11 +208,13 @@ def test_each_stream_is_as_wide_as_its_own_terminal(tmp_path: Path, monkeypatch:
                 longest = max(map(len, output.wrapped(words, "  ", terminal)))
                 styled = output.wrapped(f"a: \x1b[31m\x1b[1mpassed\x1b[0m: {words}", "", terminal)
                 plain = output.wrapped(f"a: passed: {words}", "", terminal)
+                alone = output.wrapped("a: \x1b[32m ok \x1b[0m \x1b[1m and 42 \x1b[0m", "", terminal)
             os.close(ours)
             assert width - 5 <= longest <= width
             assert styled == [plain[0].replace("passed", "\x1b[31m\x1b[1mpassed\x1b[0m"), *plain[1:]], (
                 "colours have no width"
             )
+            assert alone == ["a:  \x1b[32mok   \x1b[0m\x1b[1mand 42\x1b[0m"], "nor do those between blanks hide a word"
         assert output.columns(file) is None
         assert output.wrapped(words, "  ", file) == [f"  {words}"]
 

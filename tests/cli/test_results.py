@@ -72,6 +72,14 @@ def test_everything_of_one_case_is_shown(cli: Cli, done: dict[str, str]) -> None
     )
 
 
+def test_a_long_reply_of_one_line_is_shown_whole(lab: Lab, cli: Cli) -> None:
+    lab.many(1)
+    words = " ".join(f"word{n}" for n in range(1_000))
+    lab.server.default = answering({"c0": words})
+    (found,) = cli("eval", "triage", "--json").json
+    assert f"\nreply\n  │ {words}\n" in cli("results", "show", found["evaluation"], "--case", "c0").out
+
+
 def test_show_leaves_no_failure_out_and_eval_names_the_way_there(lab: Lab, cli: Cli) -> None:
     lab.many(15)
     lab.server.default = answering({}, otherwise=failure(400))
