@@ -178,7 +178,7 @@ def _usage_words(error: Any) -> tuple[str, list[str]]:
     message, _, meant = _POSSIBLE.sub("", error.format_message()).partition(" Did you mean ")
     near = _options_with_a_word(error) or [*(getattr(error, "possibilities", None) or ()), *_QUOTED.findall(meant)]
     if message.startswith("No such command") and error.ctx is error.ctx.find_root():
-        near = list(filter(None, [_IN_OTHER_TOOLS.get(_QUOTED.findall(message)[0])])) or near
+        near = list(filter(None, map(_IN_OTHER_TOOLS.get, _QUOTED.findall(message)))) or near
     if wrong := _NO_CHOICE.search(message):
         from promptctl.reports.wording import nearest
 

@@ -196,7 +196,7 @@ class Command:
         return typer.main.get_command(alone)
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(_InPlace, TyperGroup):
     """Lists its commands from `table`, and loads one when it is asked for."""
 
     table: ClassVar[tuple[Command, ...]] = ()
@@ -261,11 +261,13 @@ def _is_alone(args: Sequence[str], at: int) -> bool:
 
 
 def _option_places(command: Any, args: Sequence[str]) -> Iterator[int]:
-    """Yield the positions of options among the arguments; a value that looks like an option is none."""
+    """Yield the positions of a command's options; a value that looks like one is none, nor is what follows a subcommand."""
     with_value, at = _with_value(command), 0
     while at < len(args) and args[at] != "--":
         if args[at].startswith("-"):
             yield at
+        elif not command.allow_interspersed_args:
+            return
         at += 2 if args[at] in with_value and not _is_alone(args, at) else 1
 
 

@@ -39,9 +39,11 @@ __all__ = ["inside_support", "support_workspace"]
             " --snapshot FILE list …",
         ),
         ("label list -C x", 2, "no such option: -C", " -C DIR label list …"),
+        ("list -C=", 2, "no such option: -C", " -C DIR list …"),
         ("versions chat", 2, "no such command `versions`", "did you mean `history`?"),
         ("tag", 2, "no such command `tag`", "did you mean `label`?"),
         ("evaluate", 2, "no such command `evaluate`", "did you mean `eval`? "),
+        ("it's", 2, 'no such command "it\'s"', "--help"),
         ("dataset versions", 2, "no such command `versions`", "dataset --help"),
         ("git instal", 2, "no such command `instal`", "did you mean `install`"),
         ("eval chat --sample x", 2, "`x` is not a whole number", "eval --help"),
@@ -111,6 +113,8 @@ LONG = "a" * 300
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [
+        (["-C", "", "list"], "-C"),
+        (["--snapshot=", "list"], "--snapshot"),
         (["run", "triage", "--user", ""], "--user"),
         (["run", "triage", "-m", "", "-i", "ticket=x"], "-m"),
         (["eval", "triage", "--judge="], "--judge"),
@@ -236,7 +240,7 @@ def test_a_folder_that_may_not_be_entered_is_said(cli: Cli, workspace: Path, mon
 
 @pytest.mark.parametrize("command", ["cost", "list", "doctor"])
 def test_a_folder_that_is_not_there_is_said(cli: Cli, workspace: Path, command: str) -> None:
-    for missing in ("nope", str(workspace / "promptctl.yaml"), str(workspace / "nope/deep"), ""):
+    for missing in ("nope", str(workspace / "promptctl.yaml"), str(workspace / "nope/deep")):
         ran = cli("-C", missing, command)
         assert (ran.exit_code, ran.err.splitlines()[0]) == (2, f"error: there is no folder `{missing}`")
     for look in (open_workspace, diagnose):
