@@ -94,13 +94,26 @@ class Git(Commands):
         names = self.run(["remote"]).lines()
         return "origin" if "origin" in names else next(iter(names), None)
 
-    def fetch_of(self, revision: str) -> str:
-        """Return the command that most likely brings a revision that is not here."""
-        remote, _, branch = revision.partition("/")
+    def fetch_hint(self, revision: str) -> str:
+        """Return words with the command that most likely brings a revision that is not here, or lists what is."""
+        name = re.split(r"[~^]|@\{", revision, maxsplit=1)[0]
+        usual = f"git fetch {quote(self.usual_remote() or 'origin')}"
+        ask = ("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
+        is_here = name in ("", "@") or self.run(ask, check=False).status == 0
+        is_part = re.fullmatch(r"[0-9a-f]{4,39}", name) is not None  # servers take whole ids alone
+        if self.is_shallow and (is_here or is_part):
+            return f"bring the history here: {usual.replace('fetch', 'fetch --unshallow', 1)}"
+        if is_here or self.run(["check-ref-format", "--allow-onelevel", name], check=False).status != 0:
+            return "the commits that are here: git log --oneline"
+        return f"bring it here: {usual if is_part else self._fetch_of(name, usual)}"
+
+    def _fetch_of(self, name: str, usual: str) -> str:
+        remote, _, branch = name.partition("/")
         if branch and remote in self.run(["remote"]).lines():
             return f"git fetch {quote(remote)} {quote(f'+refs/heads/{branch}:refs/remotes/{remote}/{branch}')}"
-        depth = "--depth=1 " if self.is_shallow and re.match(r"[0-9a-f]{7,64}\Z", revision) else ""
-        return f"git fetch {depth}{quote(self.usual_remote() or 'origin')} {quote(revision)}"
+        if self.is_shallow and is_object_id(name):
+            usual = usual.replace("fetch", "fetch --depth=1", 1)
+        return f"{usual} {quote(name)}"
 
     @property
     def shared_folder(self) -> Path:

@@ -112,7 +112,7 @@ def _commit(git: Git, revision: str | None, what: str) -> str:
         message = f"{what}: this clone has no commit `{name}`"
         branches = [ref.name.split("/", 2)[2] for ref in git.refs("refs/heads", "refs/remotes")]
         meant = did_you_mean(name, branches)
-        raise RevisionNotFound(message, hint=f"{meant} bring it here: {git.fetch_of(name)}".strip()) from error
+        raise RevisionNotFound(message, hint=f"{meant} {git.fetch_hint(name)}".strip()) from error
 
 
 def check_place(git: Git, start: Path, tip: CommitTree, base: CommitTree, head: CommitTree | WorkTree) -> None:

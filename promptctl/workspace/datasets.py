@@ -339,7 +339,7 @@ class Datasets:
             return moment.commit_of(revision)
         except RevisionNotFound as error:
             meant = did_you_mean(revision, moment.branches)
-            error.hint = error.hint or meant or f"bring it here: {moment.git.fetch_of(revision)}"
+            error.hint = error.hint or meant or moment.git.fetch_hint(revision)
             raise
 
     def _index(self) -> DatasetIndex:

@@ -79,6 +79,19 @@ def test_a_base_that_is_not_here_is_named_with_the_command_that_brings_it(pushed
     with pytest.raises(RevisionNotFound) as error:
         clone.review(base=base)
     assert error.value.hint == f"bring it here: git fetch --depth=1 origin {base}"
+    for name in ("HEAD~1", "HEAD^", "@~1", base[:7]):
+        with pytest.raises(RevisionNotFound) as error:
+            clone.review(base=name)
+        assert error.value.hint == "bring the history here: git fetch --unshallow origin"
+    git(clone.root, "fetch", "--quiet", "--unshallow", "origin")
+    assert clone.review(base="HEAD~1")
+
+
+@pytest.mark.parametrize("name", ["HEAD~99", "HEAD:x", "x..y", ":/none"])
+def test_no_command_brings_what_is_nowhere(pushed: Pull, name: str) -> None:
+    with pytest.raises(RevisionNotFound) as error:
+        pushed.review(base=name)
+    assert error.value.hint == "the commits that are here: git log --oneline"
 
 
 def test_a_shallow_clone_with_the_base_says_the_same_unless_it_is_asked_for_as_it_is(pushed: Pull, cli: Cli) -> None:
