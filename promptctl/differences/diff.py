@@ -27,6 +27,7 @@ from promptctl.differences.part_changes import (
 from promptctl.differences.text_diff import BoundedMatcher, Hunk, compare_lines, lines_of
 from promptctl.files.plain import bare_keys, canonical_json
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
+from promptctl.schemas.changes import compare_schemas
 from promptctl.schemas.effects import SchemaChange
 
 
@@ -160,9 +161,14 @@ def _input_breaks(change: InputChange) -> list[Break]:
 
 def _form_breaks(old: Prompt, new: Prompt) -> list[Break]:
     """Return the break of replies that are of a different form; an object of a schema is still a JSON object."""
-    before, after, schema = _form(old), _form(new), new.output.schema or {}
-    if before == after or (before == _ANY_OBJECT and schema.get("type") == "object"):
+    before, after = _form(old), _form(new)
+    if before == after:
         return []
+    if {before, after} == {_OF_SCHEMA, _ANY_OBJECT}:
+        schemas = (each.output.schema for each in (old, new))
+        changes = compare_schemas(*({"type": "object"} if each is None else each for each in schemas))
+        if not any(each.breaks_readers for each in changes):
+            return []
     part: Literal["output", "response_format"] = "output" if _OF_SCHEMA in (before, after) else "response_format"
     name = "schema" if part == "output" else "type"
     return [Break(part, name, f"replies were {before} and are {after} now")]
