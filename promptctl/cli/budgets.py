@@ -148,9 +148,8 @@ def enable_budget(
         say_json([each.as_dict() for each in events])
         return
     for each in events:
-        say(
-            f"{name}{f' of {visible(each.key)}' if each.key else ''}  disabled → {styled('ok', sys.stdout, fg='green')}"
-        )
+        whose = f" of {visible(each.key)}" if each.key else ""
+        say(f"{name}{whose}  {styled(each.kind, sys.stdout, fg='green')}: its whole limit counts from now on")
 
 
 _AT_LIMIT = {

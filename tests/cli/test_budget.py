@@ -137,7 +137,7 @@ def test_the_history_says_what_happened_newest_first(cli: Cli) -> None:
 @pytest.mark.usefixtures("spent")
 def test_what_is_disabled_is_enabled_with_a_reason(cli: Cli) -> None:
     ran = cli("budget", "enable", "monthly", "--reason", "The loop is mended")
-    assert (ran.exit_code, ran.out) == (0, "monthly  disabled → ok\n")
+    assert (ran.exit_code, ran.out) == (0, "monthly  enabled: its whole limit counts from now on\n")
     assert listed(cli)["monthly"]["state"] == "ok"
     (event,) = cli("budget", "history", "monthly", "-n", "1", "--json").json
     assert (event["kind"], event["reason"], event["spent"]) == ("enabled", "The loop is mended", 3)
