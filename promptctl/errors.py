@@ -200,6 +200,7 @@ class PromptctlError(Exception):
     """
 
     exit_code: ClassVar[int] = BUG
+    _hint: str | None = None
 
     def __init__(self, message: str, *, place: Place | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -215,11 +216,12 @@ class PromptctlError(Exception):
 
     @hint.setter
     def hint(self, hint: str | None) -> None:
-        self._hint, self.__notes__ = hint, [f"hint: {hint}"] if hint else []
+        of_others = [note for note in getattr(self, "__notes__", ()) if note != f"hint: {self._hint}"]
+        self._hint, self.__notes__ = hint, [*of_others, f"hint: {hint}"] if hint else of_others
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy is made without __init__, which may ask for more than the message.
-        return type(self).__new__, (type(self), *self.args), self.__dict__
+        return type(self).__new__, (type(self), *self.args), self.__dict__ | {"__notes__": [*self.__notes__]}
 
     def hide(self, hidden: Callable[[str], str]) -> None:
         """Put what `hidden` makes of each text that may quote inputs in its place."""

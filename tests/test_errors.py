@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import shutil
 import subprocess
@@ -76,3 +77,13 @@ def test_a_traceback_ends_with_what_to_do() -> None:
         ]
     error.hint = None
     assert len(traceback.format_exception_only(error)) == 1
+
+
+def test_notes_of_others_stay_and_a_copy_has_its_own() -> None:
+    error = InputError("`ticket` is missing", hint="give one")
+    error.add_note("asked by a form")
+    copied = copy.copy(error)
+    copied.add_note("seen twice")
+    error.hint = "give it"
+    assert error.__notes__ == ["asked by a form", "hint: give it"]
+    assert copied.__notes__ == ["hint: give one", "asked by a form", "seen twice"]
