@@ -199,6 +199,8 @@ mkdir -p "$1/bin"; cp "$(dirname "$0")/program" "$1/bin/promptctl"; chmod +x "$1
     assert reviewed.endswith(f"-- {HEAD} HEAD")
     assert noted.startswith(f"review-comment {TOKEN} key review-comment --report ")
     assert noted.endswith("--name apps/bot")
+    subprocess.run(["sh", "-c", script], cwd=checkout, env=environ | {"PROMPTCTL_FOLDER": ""}, timeout=60, check=False)
+    assert (tmp_path / "ran").read_text().endswith(" --name .\n")
     merged = environ | {"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": "2" * 40}
     subprocess.run(["sh", "-c", script], cwd=checkout, env=merged, capture_output=True, timeout=60)
     assert (tmp_path / "ran").read_text().splitlines()[-2].endswith(f"-- {'2' * 40} HEAD"), "not main's changes"
