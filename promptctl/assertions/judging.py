@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply, Licence
 from promptctl.assertions.judges import find_judge, inputs_for
-from promptctl.calls.call import Attempts, Call, CallOptions, Target, make_target, masking
+from promptctl.calls.call import Call, CallOptions, Target, make_target, masking
 from promptctl.calls.runner import Recorder, Runner
 from promptctl.errors import InvalidOutput, ModelConfigurationError
 from promptctl.formats.settings_file import sent_parameters
@@ -39,8 +39,8 @@ class RunnerJudge:
     `default_model` is asked if neither the assertion nor the judge's prompt names one; see `judge_model`. `parameters`
     win over the judge's own and its model's; null leaves one out. Without `needs_key` replies come from recordings.
     `licences` says what is known of a judge's agreement with people; see `Judge.licence`. Repeats of a case whose reply
-    is equal have one verdict, unless it `is_repeated` itself. A cache should `forget` the reply to a request if it is
-    no verdict. Its calls are recorded with the `options`.
+    is equal have one verdict, unless it `is_repeated` itself. A cache should `forget` the replies to requests if
+    they bring no verdict. Its calls are recorded with the `options`.
     """
 
     context: Context
@@ -69,14 +69,17 @@ class RunnerJudge:
         # No reply can end the marks around it: it was given before they were drawn.
         mark = f"-{token_hex(8)}"
         given = inputs_for(judge.prompt, {**inputs, "mark": mark})
-        options = masking(self.context, judge.prompt, given, self.options)
+        sent: list[Request] = []
+        options = replace(self.options, on_reply=lambda request, _: sent.append(request))
+        options = masking(self.context, judge.prompt, given, options)
         rendered = judge.render(given, hide=options.mask).rendered
         repeat = (options.repeat or 1) - 1 if self.is_repeated else 0
         call = Call(target, rendered, replace(target.request(rendered, repeat=repeat), mark=mark), options)
 
         def forget() -> None:
             if self.forget is not None:
-                self.forget(Attempts(call).request)
+                for request in sent:
+                    self.forget(request)
 
         try:
             execution = await self.runner.run(call)

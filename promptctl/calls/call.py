@@ -48,7 +48,8 @@ class CallOptions:
     `log` is how much the log keeps of this call: `full`, `metadata` or `off`; with None its rules say so. `on_retry` is
     told each time that the model is asked again: which attempt that is, and why. `mask` hides values of sensitive
     inputs in what is stored. `drawn` is the arm of an experiment that the call got. `check` returns what is wrong with
-    a reply that fits the output schema; the model is then asked again as for one that does not.
+    a reply that fits the output schema; the model is then asked again as for one that does not. `on_reply` sees each
+    request with its whole reply.
     """
 
     source: Source = "api"
@@ -64,6 +65,7 @@ class CallOptions:
     mask: Mask | None = field(default=None, repr=False)
     drawn: Drawn | None = None
     check: Callable[[Any], Sequence[str]] | None = None
+    on_reply: Callable[[Request, Reply], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,10 +283,8 @@ class Attempts:
 
         After others it is one more of a call that was, and cost nothing.
         """
-        fields: dict[str, Any] = {"error_type": type(error).__name__, "error_message": str(error)}
-        if self.number > 1:
-            fields["cost_nano_usd"] = 0
-        return self._record("blocked", fields)
+        told = {"error_type": type(error).__name__, "error_message": str(error)}
+        return self._record("blocked", told | ({"cost_nano_usd": 0} if self.number > 1 else {}))
 
     def summed(self, last: Execution) -> Execution:
         """Return the last attempt as the whole call's answer: with the tokens and cost of every attempt of the call."""

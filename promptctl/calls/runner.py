@@ -251,8 +251,8 @@ class Runner:
         self._recorder.save_now(record, attempts.call.options.log)
 
     def _tell_reply(self, attempts: Attempts, reply: Reply) -> None:
-        if self._on_reply is not None:
-            self._on_reply(attempts.request, reply)
+        for tell in filter(None, (self._on_reply, attempts.call.options.on_reply)):
+            tell(attempts.request, reply)
 
     def _read(self, call: Call, reply: Reply) -> tuple[Any, InvalidOutput | None]:
         """Return the reply as data if the prompt asks for it, and what is wrong with the reply, if anything is."""

@@ -14,7 +14,7 @@ from promptctl.evaluations.cache import CachedGateway, ReplyCache, _embeddings, 
 from promptctl.log.redaction import Redactor
 from promptctl.models.gateway import Embeddings, Reply, Request, Usage
 from tests.evaluation_lab import REPLY_COST, Lab, answering, slowly
-from tests.openai_server import failure, reply
+from tests.openai_server import Answer, Exchange, failure, reply
 
 
 class TestAnEvaluation:
@@ -87,6 +87,24 @@ class TestAnEvaluation:
         assert len(lab.asked) == asked + 1, "the replies are kept, and equal ones have one verdict"
         assert lab.one(judge="local/judge", repeats=2).verdict == "passed"
         assert len(lab.asked) == asked + 1, "a verdict is kept"
+
+    def test_no_verdict_is_kept_of_the_corrections_either(self, lab: Lab) -> None:
+        lab.cases({"id": "c0", "inputs": {"ticket": "c0"}, "assert": [{"type": "llm-rubric", "value": "Kind"}]})
+
+        def judging(correction: str) -> Answer:
+            async def answer(exchange: Exchange) -> None:
+                assert exchange.request.body is not None
+                said = [each["role"] for each in exchange.request.body["messages"]]
+                await reply(correction if "assistant" in said else "Rather good")(exchange)
+
+            return answer
+
+        lab.server.default = answering({"c0": "c0"}, otherwise=judging("Still rather good"))
+        assert lab.one(judge="local/judge").verdict == "incomplete"
+        asked = len(lab.asked)
+        lab.server.default = answering({"c0": "c0"}, otherwise=judging('{"reason": "r", "score": 1, "pass": true}'))
+        assert lab.one(judge="local/judge").verdict == "passed"
+        assert len(lab.asked) == asked + 2
 
     def test_a_reply_with_a_secret_in_it_is_not_kept(self, lab: Lab) -> None:
         secret = "sk-proj-0123456789abcdefghij"
