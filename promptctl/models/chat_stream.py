@@ -121,7 +121,7 @@ class ReplyAssembler:
         answer.update({name: value for name in ("model", "service_tier") if (value := word_of(chunk.get(name)))})
         answer["id"] = answer.get("id") or word_of(chunk.get("id"))
         usage = dict_of(chunk.get("usage"))
-        if usage.get("prompt_tokens") or usage.get("completion_tokens"):
+        if usage and (_counts(usage) or not _counts(answer.get("usage", {}))):
             answer["usage"] = usage
         choice = next((choice for choice in dicts_of(chunk.get("choices")) if not choice.get("index")), None)
         if choice is None:
@@ -203,6 +203,10 @@ def _is_another(call: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _counts(usage: Mapping[str, Any]) -> bool:
+    return bool(usage.get("prompt_tokens") or usage.get("completion_tokens"))
 
 
 async def stream_reply(

@@ -252,9 +252,12 @@ class Prices:
         return max(costs) + fees * max(self._search_fees(model).values(), default=_DEAREST_SEARCH)
 
     def always_searches(self, model: str) -> bool:
-        """Return True if each reply of the model is made from a search of the web."""
+        """Return True if each reply of the model is made from a search of the web.
+
+        Perplexity's embeddings, and the models of others that it passes on, search nothing unless they are asked to.
+        """
         name = self._priced_as(model) or model
-        return name.startswith("perplexity/") or "-search-preview" in name or "-search-api" in name
+        return name.startswith("perplexity/sonar") or "-search-preview" in name or "-search-api" in name
 
     def finds_for_free(self, model: str) -> bool:
         """Return True if the tokens that a search of the web brings into the context cost nothing beside its fee."""

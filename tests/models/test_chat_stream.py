@@ -85,6 +85,27 @@ def test_a_refusal_stands_where_no_text_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("usages", "tokens", "told"),
+    [
+        ([{"cost": 0.5}], None, 500_000_000),
+        ([{"prompt_tokens": 0, "completion_tokens": 0, "cost": 0.5}], None, 500_000_000),
+        ([{"prompt_tokens": 0}, {"prompt_tokens": 0, "cost": 0.5}], None, 500_000_000),
+        ([{"prompt_tokens": 3, "completion_tokens": 1, "cost": 0.5}, {"prompt_tokens": 0, "cost": 0}], 3, 500_000_000),
+    ],
+)
+def test_usage_that_counts_no_tokens_tells_the_cost_and_replaces_none_that_counts(
+    usages: list[dict[str, object]], tokens: int | None, told: int
+) -> None:
+    assembler = ReplyAssembler()
+    assembler.add(chunk(content="hi"))
+    for usage in usages:
+        assembler.add({"choices": [], "usage": usage})
+    found = assembled(assembler)
+    assert (found.usage.input_tokens, found.usage.told_nano_usd) == (tokens, told)
+    assert found.cost_nano_usd == told
+
+
+@pytest.mark.parametrize(
     "odd",
     [
         {},

@@ -10,6 +10,7 @@ from promptctl.formats.settings_file import read_settings
 from promptctl.models.gateway import Request, embedding_request
 from promptctl.models.model_map import ModelMap
 from promptctl.models.model_settings import Models
+from promptctl.models.prices import Prices
 from promptctl.models.worst_case import MOST_OUTPUT, WorstCase
 
 SETTINGS = """\
@@ -180,6 +181,7 @@ def test_searches_are_counted() -> None:
         ("azure/finder", False, 25_000_000),
         ("perplexity/sonar", False, 12_000_000),
         ("perplexity/sonar-deep-research", True, 10 * 5_000_000),
+        ("perplexity/openai/gpt-5", False, 0),
         ("local/in-search-of", False, 0),
     ],
 )
@@ -187,9 +189,7 @@ def test_what_searches_bring_in_is_counted_where_it_is_billed(model: str, reads:
     settings = SETTINGS.replace("prices:", "  azure/finder: {priced_as: openai/gpt-4o-search-preview}\nprices:")
     settings += "  local/in-search-of: {input: 1, output: 2}\n"
     prices = Models(read_settings(settings.encode()), {}, needs_keys=False).prices
-    asks: dict[str, Any] = (
-        {} if prices.always_searches(model) or model.startswith("local/") else {"web_search_options": {}}
-    )
+    asks: dict[str, Any] = {} if prices.always_searches(model) or not fees else {"web_search_options": {}}
     found = WorstCase.of(Request(model, [USER], {"max_tokens": 1, **asks}), model, prices)
     assert (found.input_tokens > 100_000) == reads
     of_tokens = prices.worst_nano_usd(
@@ -198,6 +198,13 @@ def test_what_searches_bring_in_is_counted_where_it_is_billed(model: str, reads:
     assert found.nano_usd is not None
     assert of_tokens is not None
     assert found.nano_usd - of_tokens == fees
+
+
+def test_embedding_searches_nothing() -> None:
+    model = "perplexity/pplx-embed-v1-0.6b"
+    found = WorstCase.of(embedding_request(model, ["hello"]), model, Prices())
+    assert found.nano_usd is not None
+    assert found.nano_usd < 1000
 
 
 def test_a_tool_may_bound_its_searches() -> None:
