@@ -329,6 +329,7 @@ def differences(base: EvaluationRow, head: EvaluationRow) -> list[str]:
         told.append(f"different models answered: {base.model} and {head.model}")
     words = {
         "dataset_digest": f"dataset ({old.dataset} and {new.dataset})",
+        "dataset_beside": "recorded replies, `must_pass` or strict `xfail` of cases",
         **dict.fromkeys(("ids", "tags", "sample", "seed", "first", "split", "shard"), "the selection of cases"),
         "left_out": "the cases left out",
         "code_left_out": "the assertions left out",

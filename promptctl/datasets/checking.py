@@ -29,8 +29,8 @@ _MOST_KEPT_CHARACTERS = 8 << 20
 class DatasetChecking:
     """One check under way. `kept` are the cases, None once they are many or large; `digest` is of them in any order.
 
-    `beside` is the same of `must_pass` and a strict `xfail`, which decide on results and change none; 0 if no case has
-    either.
+    `beside` is the same of what decides beside their content: a recorded reply, `must_pass` and a strict `xfail`; empty
+    if no case has any.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class DatasetChecking:
         self._ids: set[str] = set()
         self._duplicates: set[str] = set()
         self._sum = 0
-        self.beside = 0
+        self._beside = 0
 
     @property
     def is_full(self) -> bool:
@@ -54,6 +54,11 @@ class DatasetChecking:
     def digest(self) -> str:
         """The hash of all cases so far."""
         return f"{self._sum:032x}"
+
+    @property
+    def beside(self) -> str:
+        """The hash of what all cases so far ask beside their content."""
+        return f"{self._beside:032x}" if self._beside else ""
 
     def add(self, problems: Iterable[Problem], case_id: object = None) -> None:
         """Add problems; those of a kind in a file count as one: they differ in the case and its values alone."""
@@ -83,13 +88,12 @@ class DatasetChecking:
             if case.id in self._ids:
                 self._duplicates.add(case.id)
             self._ids.add(case.id)
-            asked = [case.id, case.content_hash]
-            # A case that is expected to fail asks for less, and a recorded reply is graded: neither stands for others.
-            asked += ["xfail"] if case.xfail is not None else []
-            asked += ["output", case.output] if case.output is not None else []
-            self._sum = _added(self._sum, asked)
-            if case.must_pass or case.is_xfail_strict:
-                self.beside = _added(self.beside, [case.id, f"{case.must_pass} {case.is_xfail_strict}"])
+            # A case that is expected to fail asks for less: a verdict on it stands for no other.
+            asked = case.content_hash if case.xfail is None else f"{case.content_hash}\0xfail"
+            self._sum = _added(self._sum, case.id, asked)
+            beside = (case.must_pass, case.is_xfail_strict, case.output)
+            if beside != (False, False, None):
+                self._beside = _added(self._beside, case.id, repr(beside))
         self.add(found, row.data.get("id"))
 
     def finished(self, twice: Callable[[set[str]], Iterable[Problem]], place: Place) -> list[Problem]:
@@ -109,7 +113,7 @@ class DatasetChecking:
         return problems
 
 
-def _added(sum_: int, texts: Iterable[str]) -> int:
+def _added(sum_: int, *texts: str) -> int:
     """Return the sum with the number of these texts: it is the same whatever the order of what is added."""
     import hashlib
 

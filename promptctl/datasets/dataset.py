@@ -76,15 +76,17 @@ class Dataset:
     """A dataset of one tree. `cases` may be called any number of times; each call gives them from the first.
 
     `check` goes through all of it before anything runs. It leaves the number of cases in `count`, a hash of them,
-    whatever their order, in `digest`, and in `asks` a value that is equal for datasets that ask the same (all are None
-    before); who is asked to grade them in `judges`, and the code that was left out in `code_left_out`. At most 10,000
-    cases and 8 MiB are kept for `cases`; of a larger dataset each call reads the file anew.
+    whatever their order, in `digest`, one of what they ask beside their content in `beside`, and in `asks` a value that
+    is equal for datasets that ask the same (all are None before); who is asked to grade them in `judges`, and the code
+    that was left out in `code_left_out`. At most 10,000 cases and 8 MiB are kept for `cases`; of a larger dataset each
+    call reads the file anew.
     """
 
     def __init__(self, header: Header, read: Callable[[], RowFile], preparer: Preparer, memory: Memory) -> None:
         self.header = header
         self.count: int | None = None
         self.digest: str | None = None
+        self.beside: str | None = None
         self.asks: object = None
         self.judges: frozenset[AskedJudge] = frozenset()
         self.code_left_out = CodeLeftOut()
@@ -229,6 +231,7 @@ class Dataset:
         problems = run.finished(self._twice, place)
         if not any(problem.severity == "error" for problem in problems):
             self.count, self.digest, self.judges = run.count, run.digest, frozenset(run.judges)
+            self.beside = run.beside
             self.asks = (run.digest, run.beside, self.header.min_pass, self.header.calibrated)
             if run.kept is not None and self._memory.takes_cases(len(run.kept), run.characters):
                 self._kept.append((inputs, run.kept))

@@ -86,6 +86,8 @@ def _unlike(context: Context, spec: EvaluationSpec, dataset: Dataset, prompt: Pr
     unlike = spec.unlike(replace(spec, **now))
     if not unlike:
         return None
+    if "dataset_beside" in unlike:
+        return "asked something else of its cases: an `output`, `must_pass` or strict `xfail` has changed since"
     if "server" in unlike:
         return "asked another server"
     if "judge_model" in unlike:

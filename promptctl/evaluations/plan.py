@@ -26,8 +26,8 @@ class Plan:
     """One evaluation to be done: the prompt's version and model, the spec, and the cases by id.
 
     `tests` is the prompt that the dataset was chosen for: its own file may be that. `code` says what becomes of
-    assertions that run code, `calibrated` what is asked of judges that are to decide; `asks` is the dataset's.
-    `resumes` is the evaluation of the log that is taken up again; None begins a new one.
+    assertions that run code, `calibrated` what is asked of judges that are to decide. `resumes` is the evaluation of
+    the log that is taken up again; None begins a new one.
     """
 
     target: Target
@@ -36,7 +36,6 @@ class Plan:
     tests: Prompt
     code: CodeUse = "refuse"
     calibrated: CalibrationRule | None = None
-    asks: object = None
     resumes: EvaluationRow | None = None
 
     @property
@@ -124,7 +123,7 @@ def can_differ(row: EvaluationRow) -> bool:
     return row.spec.replies != "replay" and not all(each.startswith(("echo/", "replay/")) for each in models)
 
 
-ADDED_TO_KEY = ("judge", "shard", "left_out", "code_left_out", "server")
+ADDED_TO_KEY = ("dataset_beside", "judge", "shard", "left_out", "code_left_out", "server")
 
 
 def comparison_keys(head: EvaluationRow, base: EvaluationRow) -> tuple[str, str]:

@@ -98,11 +98,9 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 max_cost_nano_usd=request.limits.max_cost_nano_usd,
                 **answering(context, request, dataset, target),
             )
-            rule, asks = calibration_rule_of(context, dataset), dataset.asks
+            calibrated = calibration_rule_of(context, dataset)
             plans.append(
-                Plan(
-                    target=target, spec=spec, chosen=chosen, tests=prompt, code=request.code, calibrated=rule, asks=asks
-                )
+                Plan(target=target, spec=spec, chosen=chosen, tests=prompt, code=request.code, calibrated=calibrated)
             )
     if request.on_broken is not None:
         for error in {str(error): error for error in broken}.values():

@@ -161,6 +161,7 @@ def _check_same(row: EvaluationRow, now: Mapping[str, Any]) -> None:
     if row.spec.calibrations.keys() != now["calibrations"].keys():
         changed.add("uncalibrated")
     words = {
+        "dataset_beside": f"what {row.spec.dataset} asks of its cases (`output`, `must_pass` or strict `xfail`)",
         "server": f"the server of {row.model}",
         "judge_model": f"the model that judges (now {now['judge_model']})",
         "judges": "the server, the rule or the parameters of a judge",

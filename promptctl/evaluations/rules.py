@@ -44,7 +44,7 @@ def reply_rules(context: Context, model: str) -> dict[str, Any]:
 
 
 def answering(context: Context, request: EvaluationRequest, dataset: Dataset, target: Target) -> dict[str, Any]:
-    """Return the fields of a spec that say what answers and what judges, which may not change until it is finished.
+    """Return the fields of a spec that may not change until it is finished: what answers, what judges, what cases ask.
 
     `judge_model` judges without a model of their own asked, None without judges. Of the rules those of replies are by
     name; of judges there is a digest, of their models' rules, servers and own prompts, and one that tells apart
@@ -70,7 +70,8 @@ def answering(context: Context, request: EvaluationRequest, dataset: Dataset, ta
         if needed is not None and (lacking := licences.lacking(_assertions(dataset, target))):
             rules["uncalibrated"] = _digest(sorted(lacking))
     server = server_digest(target.server)
-    return {"server": server, "judge_model": judging, "rules": rules, "calibrations": calibrations}
+    judged_by = {"judge_model": judging, "rules": rules, "calibrations": calibrations}
+    return {"dataset_beside": dataset.beside, "server": server, **judged_by}
 
 
 def calibration_rule_of(context: Context, dataset: Dataset) -> CalibrationRule | None:

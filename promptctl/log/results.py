@@ -12,8 +12,8 @@ Replies = Literal["ask", "cache", "record", "refresh", "replay"]
 Side = Literal["alone", "base", "head", "rerun", "trial", "calibration"]
 _PARTIAL = ("rerun", "trial", "calibration")
 _WORK = (
-    "dataset_digest", "ids", "tags", "sample", "seed", "first", "split", "shard", "left_out", "code_left_out",
-    "repeats", "passes_needed", "parameters", "judge", "judge_model", "judge_parameters", "server",
+    "dataset_digest", "dataset_beside", "ids", "tags", "sample", "seed", "first", "split", "shard", "left_out",
+    "code_left_out", "repeats", "passes_needed", "parameters", "judge", "judge_model", "judge_parameters", "server",
 )  # fmt: skip
 OF_JUDGES = ("judges", "uncalibrated")
 """The names of rules that are of judges; the others are of the model that answers."""
@@ -37,30 +37,33 @@ UntilKind = Literal["decided", "sequential"]
 class EvaluationSpec:
     """Everything that it takes to do an evaluation again, beside the prompt's version and the model.
 
-    `ref` is the prompt's ref as it was asked for; `group` is shared by the evaluations of one command. `cases` is the
-    number of selected cases. `ids`, `tags`, `sample`, `seed`, `first` and `split` (a part, with seed and digest of its
-    draw) are the selection; `ids` None means any. At least `at_least` of `repeats` replies must pass for a case to pass
-    (all if it is None). `judge` is the model asked for with `--judge`, `judge_model` the one that judges without a
-    model of their own asked, None without judges; `judge_parameters` are those of `--judge-param`. `side` is the part
-    it plays in a comparison; a `rerun` asks flipped cases again, a `trial` is of a candidate that a command tries on
-    some of the cases, and a `calibration` grades replies that people labelled. `left_out` are cases whose inputs a base
-    cannot take. With `drops_unknown_inputs`, inputs that the prompt does not declare are left out of a case. `shard` is
-    (i, n): the i-th of n parts of the cases. `comparison` is equal for comparisons of the same content; one begun
-    `afresh` sets the answers of earlier ones aside. With `until` it ends once it is decided: by no answer still to
-    come, or as its cases are looked at one after another. `server` is a digest that tells apart servers that answer to
-    the same model's id, None for the provider's own. `rules` are those of `promptctl.yaml` that change what is graded,
-    by name, with a digest for those of its judges; only what is set. `calibrations` are those of its judges by their
-    keys: what is known of their agreement with people. `code_left_out` says how many assertions were left out as they
-    run code, and where; empty for none. `look` is of a candidate that is judged on held-out cases: comparisons with the
-    same one are one look at these. `max_cost_nano_usd` bounds what the evaluations of its `group` may cost together,
-    however often they are taken up again. Of a spec that an earlier version of the program wrote, `is_without_server`
-    says that server, rules and judging model are unknown.
+    `ref` is the prompt's ref as it was asked for; `group` is shared by the evaluations of one command. `dataset_beside`
+    is a hash of what its cases ask beside their content (recorded replies, `must_pass`, a strict `xfail`), empty for
+    nothing, None of a spec that an earlier version of the program wrote. `cases` is the number of selected cases.
+    `ids`, `tags`, `sample`, `seed`, `first` and `split` (a part, with seed and digest of its draw) are the selection;
+    `ids` None means any. At least `at_least` of `repeats` replies must pass for a case to pass (all if it is None).
+    `judge` is the model asked for with `--judge`, `judge_model` the one that judges without a model of their own asked,
+    None without judges; `judge_parameters` are those of `--judge-param`. `side` is the part it plays in a comparison; a
+    `rerun` asks flipped cases again, a `trial` is of a candidate that a command tries on some of the cases, and a
+    `calibration` grades replies that people labelled. `left_out` are cases whose inputs a base cannot take. With
+    `drops_unknown_inputs`, inputs that the prompt does not declare are left out of a case. `shard` is (i, n): the i-th
+    of n parts of the cases. `comparison` is equal for comparisons of the same content; one begun `afresh` sets the
+    answers of earlier ones aside. With `until` it ends once it is decided: by no answer still to come, or as its cases
+    are looked at one after another. `server` is a digest that tells apart servers that answer to the same model's id,
+    None for the provider's own. `rules` are those of `promptctl.yaml` that change what is graded, by name, with a
+    digest for those of its judges; only what is set. `calibrations` are those of its judges by their keys: what is
+    known of their agreement with people. `code_left_out` says how many assertions were left out as they run code, and
+    where; empty for none. `look` is of a candidate that is judged on held-out cases: comparisons with the same one are
+    one look at these. `max_cost_nano_usd` bounds what the evaluations of its `group` may cost together, however often
+    they are taken up again. Of a spec that an earlier version of the program wrote, `is_without_server` says that
+    server, rules and judging model are unknown.
     """
 
     ref: str = ""
     group: str | None = None
     dataset: str = ""
     dataset_digest: str | None = None
+    dataset_beside: str | None = ""
     cases: int = 0
     ids: tuple[str, ...] | None = None
     tags: tuple[str, ...] = ()
@@ -129,13 +132,17 @@ class EvaluationSpec:
 
         A rerun is the same as nothing: it was asked for to be fresh.
         """
-        return {self.side, other.side}.isdisjoint(("rerun", "calibration")) and self.work == other.work
+        return {self.side, other.side}.isdisjoint(("rerun", "calibration")) and not self._differing(other)
 
     def unlike(self, other: EvaluationSpec) -> set[str]:
         """Return the names of the work in which they are known to differ."""
+        return self._differing(other).difference(_UNKNOWN if self.is_without_server or other.is_without_server else ())
+
+    def _differing(self, other: EvaluationSpec) -> set[str]:
         own, others = self.work, other.work
-        unknown = _UNKNOWN if self.is_without_server or other.is_without_server else ()
-        return {name for name in own if own[name] != others[name] and name not in unknown}
+        if None in (self.dataset_beside, other.dataset_beside):
+            del own["dataset_beside"]
+        return {name for name in own if own[name] != others[name]}
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON object that the log keeps."""
@@ -147,6 +154,7 @@ class EvaluationSpec:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read what `as_json` wrote, or what earlier versions of the program did."""
         known = _known(cls, data)
+        known.setdefault("dataset_beside", None)
         known["is_without_server"] = not {"server", "rules", "judge_model"} <= data.keys()
         known["left_out"] = tuple(data.get("left_out_ids") or _texts(data.get("left_out")))
         if "replies" not in data:

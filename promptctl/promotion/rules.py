@@ -170,7 +170,7 @@ def find_proof(context: Context, trees: DatasetTrees, version: VersionToProve, d
 
     On `dataset`, or on every committed dataset that tests the prompt, the last evaluation of the version's digest must
     have passed. It counts where it covered all cases as they are committed, with the version's own model, parameters
-    and judges at their own servers, and asked no less than the dataset's `min_pass` and `must_pass`, and of each case
+    and judges at their own servers, asked no less than the dataset's `min_pass` and the same of each case, and of each
     to pass at every repeat. No judge may have decided nothing in it if all decided in an earlier one that passed.
     `dataset` is a path as `promptctl.yaml` names it, below `datasets/`. The settings and the judges' prompts of
     `context` are those that hold for all.
@@ -253,9 +253,11 @@ def _lacks(
 def _must_pass_lack(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> str | None:
     """Return what is missing if the evaluation did not ask of all these cases that they must pass.
 
-    No digest covers that. One that failed, and ended there, counts whatever it left out.
+    Its spec says so, but for one of an earlier version of the program. One that failed, and ended there, counts
+    whatever it left out.
     """
-    if not case_ids or (row.status != "finished" and row.totals.verdict == "failed"):
+    is_said = row.spec.dataset_beside is not None
+    if is_said or not case_ids or (row.status != "finished" and row.totals.verdict == "failed"):
         return None
     asked = {case.outcome.case_id for case in case_results(log.results(row.id)) if case.must_pass}
     return None if case_ids <= asked else "did not ask `must_pass` of every case that has it now"

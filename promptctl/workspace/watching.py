@@ -202,7 +202,7 @@ def _key(plan: Plan) -> _Key:
 
 def _is_same(ours: Plan, theirs: Plan) -> bool:
     content = [
-        (each.target.version.digest, each.target.model, each.spec.min_pass, each.asks) for each in (ours, theirs)
+        (each.target.version.digest, each.target.model, each.spec.min_pass, each.calibrated) for each in (ours, theirs)
     ]
     return content[0] == content[1] and ours.spec.is_same_work(theirs.spec)
 

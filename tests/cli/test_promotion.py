@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -184,6 +186,47 @@ def test_a_dataset_that_was_weakened_and_not_committed_proves_nothing(
     assert "datasets/small/greet.yaml is not here as it is committed" in ran.err
     assert "commit the dataset first: git add datasets/small/greet.yaml && git commit" in ran.err
     commit(greet, "Weaken it in the open")
+    assert is_moved(cli)
+
+
+XFAIL = CASES.replace("{id: two,", "{id: two, xfail: later,")
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "now"),
+    [
+        (CASES, CASES.replace("{id: one,", "{id: one, must_pass: true,")),
+        (XFAIL, XFAIL.replace("xfail: later", "xfail: {reason: later, strict: true}")),
+        (CASES.replace("{id: one,", "{id: one, output: Hello,"), CASES.replace("{id: one,", "{id: one, output: Bye,")),
+    ],
+    ids=["must_pass", "strict", "output"],
+)
+def test_an_evaluation_of_cases_that_asked_something_else_proves_nothing(
+    greet: Path, cli: Cli, evaluated: str, now: str
+) -> None:
+    write(greet, "datasets/small/greet.yaml", evaluated)
+    assert cli("eval", "greet").exit_code == 0
+    write(greet, "datasets/small/greet.yaml", now)
+    commit(greet, "Ask something else")
+    assert (
+        "asked something else of its cases: an `output`, `must_pass` or" in cli("label", "set", "greet@production").err
+    )
+
+
+@pytest.mark.parametrize("more", ["output: Hello", "must_pass: true"])
+def test_an_evaluation_by_an_earlier_program_counts_unless_it_did_not_ask_must_pass(
+    greet: Path, cli: Cli, more: str
+) -> None:
+    now = CASES.replace("{id: one,", f"{{id: one, {more},")
+    write(greet, "datasets/small/greet.yaml", CASES)
+    assert cli("eval", "greet").exit_code == 0
+    write(greet, "datasets/small/greet.yaml", now)
+    commit(greet, "Ask more")
+    with closing(sqlite3.connect(greet / ".git/promptctl/log.db")) as log, log:
+        log.execute("UPDATE evaluations SET spec = json_remove(spec, '$.dataset_beside')")
+    if "must_pass" in more:
+        assert "did not ask `must_pass` of every case" in cli("label", "set", "greet@production").err
+        assert cli("eval", "greet").exit_code == 0
     assert is_moved(cli)
 
 

@@ -77,16 +77,18 @@ class TestOpening:
             digests.add(dataset.digest)
         assert len(digests) == 2
 
-    def test_a_recorded_reply_is_part_of_the_digest_and_must_pass_of_what_is_asked(self) -> None:
-        digests, asked = [], []
+    def test_the_digest_is_of_the_content_and_what_else_decides_stands_beside_it(self) -> None:
+        digests, asked, beside = [], [], []
         for more in ("", ", output: x", ", output: y", ", must_pass: true", ", xfail: {reason: r, strict: true}"):
             dataset = Dataset.open(tree(f"prompts: [p]\ncases: [{{id: a, inputs: {{q: x}}, expected: y{more}}}]"), PATH)
             assert dataset.check() == []
             digests.append(dataset.digest)
             asked.append(dataset.asks)
-        assert digests[3] == digests[0]
-        assert len(set(digests)) == 4
-        assert len(set(asked)) == 5
+            beside.append(dataset.beside)
+        assert digests[:4] == ["fe1ba53b4872d7cde70a4a02e01faa2a"] * 4, "evaluations in the log name it"
+        assert digests[4] == "7330a44c10f3187c87b37b7f2f7891a4"
+        assert beside[0] == ""
+        assert len(set(asked)) == len(set(beside)) == 5
 
 
 class TestChecking:

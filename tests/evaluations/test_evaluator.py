@@ -383,6 +383,19 @@ class TestMoney:
         lab.server.default = answering({})
         assert lab.one(limits=limits, parameters=self.short).verdict == "passed"
 
+    def test_what_its_cases_ask_may_not_change_before_it_is_resumed(self, lab: Lab) -> None:
+        cases = [{"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "expected": f"c{n}"} for n in range(3)]
+        lab.cases(*cases, min_pass=0.3)
+        lab.server.default = answering({"c1": "no", "c2": failure(400)})
+        found = lab.one()
+        lab.server.default = answering({"c1": "no"})
+        lab.cases(cases[0], {**cases[1], "must_pass": True}, cases[2], min_pass=0.3)
+        with pytest.raises(WorkspaceError, match=r"what datasets/triage\.yaml asks of its cases .* changed"):
+            lab.resume(found, retries_errors=True)
+        assert lab.one().verdict == "failed"
+        lab.cases(*cases, min_pass=0.3)
+        assert lab.resume(found, retries_errors=True).verdict == "passed"
+
     def test_resuming_has_a_bound_of_its_own(self, lab: Lab) -> None:
         lab.many(4)
         begun = lab.one(limits=Limits(concurrency=1, max_cost_nano_usd=self.worst), parameters=self.short)

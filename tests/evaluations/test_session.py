@@ -28,6 +28,7 @@ from tests.openai_server import Exchange, failure
 
 WORK: dict[str, dict[str, Any]] = {
     "dataset_digest": {"dataset_digest": "e"},
+    "dataset_beside": {"dataset_beside": "b"},
     "ids": {"ids": ("a",)},
     "tags": {"tags": ("smoke",)},
     "sample": {"sample": 5},
@@ -357,6 +358,15 @@ class TestSpec:
         earlier = EvaluationSpec.from_json({"repeats": 2})
         now = EvaluationSpec(server="s", rules={"judges": "j"}, judge_model="m")
         assert (earlier.unlike(now), now.unlike(earlier)) == ({"repeats", "passes_needed"},) * 2
+
+    def test_what_cases_asked_beside_their_content_is_not_known_of_an_earlier_program(self) -> None:
+        kept = EvaluationSpec(dataset_digest="d").as_json()
+        del kept["dataset_beside"]
+        earlier, now = EvaluationSpec.from_json(kept), EvaluationSpec(dataset_digest="d", dataset_beside="b")
+        assert earlier.dataset_beside is None
+        for one, other in ((earlier, now), (now, earlier)):
+            assert one.unlike(other) == set()
+            assert one.is_same_work(other)
 
     def test_totals_and_details_are_read_as_they_were_written(self) -> None:
         totals = Totals(cases=2, passed=1, failed=1, failing=("a",), verdict="failed", reason="no")
