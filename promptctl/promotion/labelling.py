@@ -281,7 +281,7 @@ class Labelling:
     def _proof(self, prompt: Prompt, moment: Moment, known: Committed | None, dataset: str | None) -> Proof:
         """Return the evaluation that `evaluation: passed` asks for, of one version, by settings that hold for all."""
         from promptctl.git.tree_changes import CleanTree
-        from promptctl.promotion.rules import DatasetTrees, VersionToProve, find_proof
+        from promptctl.promotion.proof import DatasetTrees, VersionToProve, find_proof
 
         here, head = moment.work_tree, moment.head
         committed = here if head is None else CleanTree(moment.tree_at(head), here)

@@ -22,8 +22,9 @@ from promptctl.vendoring.choosing import ChosenPrompts, choose
 from promptctl.vendoring.gathering import GatheredFiles, gather
 from promptctl.vendoring.library import Library, Revision, asking, find_revision, rewritten
 from promptctl.vendoring.lock import Sources, Vendored, lock_change, read_sources
+from promptctl.vendoring.originals import files_of
 from promptctl.vendoring.placing import Placed, as_proposal, place, prompts_folder, refuse_taken
-from promptctl.vendoring.reconciling import files_of, reconcile
+from promptctl.vendoring.reconciling import reconcile
 
 # Names of repositories that say nothing of whose prompts they are.
 _GENERIC = ("prompts", "prompt", "prompt-library", "prompts-library", "library")

@@ -12,7 +12,7 @@ from promptctl.errors import GitError
 from promptctl.files.plain import record_data
 from promptctl.vendoring.library import PEELED, TAG
 from promptctl.vendoring.lock import Vendored, read_sources
-from promptctl.vendoring.reconciling import asking_source
+from promptctl.vendoring.originals import asking_source
 
 _VERSION = re.compile(r"(?P<name>.*?)(?P<v>v?)(?P<numbers>[0-9]{1,9}(?:\.[0-9]{1,9}){0,3})(?P<pre>-[0-9A-Za-z.-]+)?")
 _MOST_NEWER = 20

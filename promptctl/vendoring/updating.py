@@ -23,9 +23,10 @@ from promptctl.vendoring.choosing import is_offered
 from promptctl.vendoring.gathering import GatheredFiles, gather
 from promptctl.vendoring.library import TAG, Library, LibraryTree, Revision, find_revision, rewritten, share_of
 from promptctl.vendoring.lock import LockedFile, Vendored, lock_change, read_sources, wanted_sources
+from promptctl.vendoring.originals import asking_source, files_of, tree_of
 from promptctl.vendoring.outdated import newer_tags
 from promptctl.vendoring.placing import as_proposal, place, prompts_folder, refuse_pulled_in, refuse_taken
-from promptctl.vendoring.reconciling import Reconciled, Side, asking_source, edited_here, files_of, reconcile, tree_of
+from promptctl.vendoring.reconciling import Reconciled, Side, edited_here, reconcile
 
 _ASIDE = "move yours aside with git mv, a prompt with promptctl rename, and update again"
 

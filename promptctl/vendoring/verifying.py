@@ -15,8 +15,8 @@ from promptctl.prompts.loading import load_prompt
 from promptctl.vendoring.library import TAG, Library, Revision, find_revision, rewritten
 from promptctl.vendoring.lock import Sources, Vendored, read_sources, sha256
 from promptctl.vendoring.moving import without_former_ids
+from promptctl.vendoring.originals import asking_source, files_of
 from promptctl.vendoring.placing import here_now, prompts_folder
-from promptctl.vendoring.reconciling import asking_source, files_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from promptctl.git.trees import WorkTree
-from promptctl.promotion.rules import DatasetTrees, Proof, VersionToProve, find_proof
+from promptctl.promotion.proof import DatasetTrees, VersionToProve, find_proof
+from promptctl.promotion.rules import Proof
 from tests.evaluation_lab import Lab
 
 PATH = "datasets/triage.yaml"
