@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl import __version__
 from promptctl.errors import (
+    Cancelled,
     InputError,
     ModelConfigurationError,
     ModelError,
@@ -268,14 +269,13 @@ class Attempts:
             from promptctl.models.aborted import with_estimate
 
             partial = with_estimate(models, self.request, partial, self._started_at)
-        fields: dict[str, Any] = {}
-        if isinstance(partial, Reply):
-            fields = _reply_fields(partial)
-        elif isinstance(error, ModelError) and error.is_unbilled:
+        fields: dict[str, Any] = _reply_fields(partial) if isinstance(partial, Reply) else {}
+        if not fields and isinstance(error, ModelError) and error.is_unbilled:
             fields["cost_nano_usd"] = 0
         fields |= _error_fields(error)
-        begun = (error.asked_at if isinstance(error, ModelError) else None) or self._clock
-        fields["latency_ms"] = _to_microseconds((time.perf_counter() - begun) * 1000)
+        if not isinstance(error, Cancelled):  # that is said whenever somebody finds out
+            begun = (error.asked_at if isinstance(error, ModelError) else None) or self._clock
+            fields["latency_ms"] = _to_microseconds((time.perf_counter() - begun) * 1000)
         return self._complete(self._record(status, fields))
 
     def blocked(self, error: PromptctlError) -> Execution:

@@ -8,9 +8,9 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
-from weakref import WeakSet, finalize
+from weakref import WeakKeyDictionary, WeakSet, finalize
 
 from promptctl.errors import Cancelled, UsageError
 from promptctl.log.records import Execution
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
 
 Cancel = Callable[["Attempts", BaseException], None]
+Left = dict["Attempts", tuple[Cancel, asyncio.AbstractEventLoop]]
 T = TypeVar("T")
 _GRACE_S = 10.0
 _LAST_S = 1.0
@@ -222,7 +223,20 @@ class UnderWay:
     """
 
     def __init__(self) -> None:
-        self._open: dict[asyncio.AbstractEventLoop, dict[Attempts, Cancel]] = {}
+        # A loop is kept by its attempts alone: nobody may ever close it.
+        self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, Left] = WeakKeyDictionary()
+
+    def end_with(self, owner: object) -> None:
+        """Record as cancelled what is left once nothing holds `owner` any more, or as the program ends."""
+        finalize(owner, _cancel_all, self._open)
+
+    @contextmanager
+    def until_ended(self, attempts: Attempts) -> Iterator[Attempts]:
+        """Let the attempts of a call end with it, also if an error of our own has kept them from their record."""
+        try:
+            yield attempts
+        finally:
+            self.end(attempts)
 
     def begin(self, attempts: Attempts, cancel: Cancel) -> None:
         """Start the next attempt of a call; before the first one of a loop, record what closed loops have left."""
@@ -232,7 +246,7 @@ class UnderWay:
             self.cancel_left()
             self._open[loop] = {}
         attempts.beside = self._open[loop]
-        attempts.beside[attempts] = cancel
+        attempts.beside[attempts] = cancel, loop
 
     def end(self, attempts: Attempts) -> bool:
         """Note that an attempt gets its record now. False if it has one, or gets it in the parent process."""
@@ -240,29 +254,28 @@ class UnderWay:
 
     def cancel_left(self) -> None:
         """Record as cancelled what closed loops have left."""
-        for ended in [each for each in list(self._open) if each.is_closed()]:
-            _cancel(self._open.pop(ended, {}))
+        for loop in _loops(self._open):
+            if loop.is_closed():
+                _cancel(self._open.pop(loop, {}))
 
 
 def under_way_of(context: Context) -> UnderWay:
-    """Return the attempts of a workspace, which the end of the program records as cancelled at the latest."""
-    return context.kept(_ended_with_the_program)
+    """Return the attempts of a workspace that have no record yet."""
+    return context.kept(UnderWay)
 
 
-def _ended_with_the_program() -> UnderWay:
-    made = UnderWay()
-    finalize(made, _cancel_all, made._open)
-    return made
+def _loops(attempts: WeakKeyDictionary[asyncio.AbstractEventLoop, Left]) -> list[asyncio.AbstractEventLoop]:
+    return [loop for each in attempts.keyrefs() if (loop := each()) is not None]  # others may add some meanwhile
 
 
-def _cancel_all(attempts: dict[asyncio.AbstractEventLoop, dict[Attempts, Cancel]]) -> None:
-    for left in list(attempts.values()):
-        _cancel(left)
+def _cancel_all(attempts: WeakKeyDictionary[asyncio.AbstractEventLoop, Left]) -> None:
+    for loop in _loops(attempts):
+        _cancel(attempts.get(loop, {}))
 
 
-def _cancel(left: dict[Attempts, Cancel]) -> None:
+def _cancel(left: Left) -> None:
     with suppress(KeyError):  # a loop in a different thread has ended the last one itself
         while left:
-            attempts, cancel = left.popitem()
+            attempts, (cancel, _) = left.popitem()
             if attempts.process == os.getpid():
                 cancel(attempts, Cancelled("the event loop or the program ended before the call had"))

@@ -26,7 +26,7 @@ def check_output(
     if not reply.tool_calls:
         return value, problems
     known = {tool.get("function", tool).get("name") for tool in tools}
-    called = [call.get("function", call).get("name") for call in reply.tool_calls]
+    called = [str(call.get("function", call).get("name")) for call in reply.tool_calls]
     unknown = tuple(f"calls the tool {name}, which the prompt does not declare" for name in called if name not in known)
     if unknown and reply.text.strip():
         return value, problems

@@ -79,20 +79,20 @@ class Runner:
         output schema; the error's `execution` is the last attempt either way. Without a schema a reply that was cut or
         withheld is returned, with the status `invalid_output` and why.
         """
-        attempts = Attempts(call)
-        repairs_left = call.target.prompt.output.retries
-        while True:
-            reply = _shown(call, await self._ask(attempts))
-            value, fault = self._read(call, reply)
-            if fault is None or not fault.problems or repairs_left == 0:
-                return await self._finished(attempts, reply, value, fault)
-            attempts.unfit = await self._save(attempts, reply, fault)
-            repairs_left -= 1
-            why = "did not fit the schema" if call.options.check is None else "cannot be used"
-            _tell_retry(attempts, f"attempt {attempts.number + 1}: the reply {why}: {fault.problems[0]}")
-            from promptctl.calls.output import corrected
+        with self._under_way.until_ended(Attempts(call)) as attempts:
+            repairs_left = call.target.prompt.output.retries
+            while True:
+                reply = _shown(call, await self._ask(attempts))
+                value, fault = self._read(call, reply)
+                if fault is None or not fault.problems or repairs_left == 0:
+                    return await self._finished(attempts, reply, value, fault)
+                attempts.unfit = await self._save(attempts, reply, fault)
+                repairs_left -= 1
+                why = "did not fit the schema" if call.options.check is None else "cannot be used"
+                _tell_retry(attempts, f"attempt {attempts.number + 1}: the reply {why}: {fault.problems[0]}")
+                from promptctl.calls.output import corrected
 
-            attempts.request = corrected(call, attempts.request, reply, fault.problems)
+                attempts.request = corrected(call, attempts.request, reply, fault.problems)
 
     async def stream(self, call: Call) -> AsyncGenerator[Piece, None]:
         """Yield the call as it arrives: first the chat message's metadata, then pieces of text, last the `Execution`.
@@ -100,40 +100,40 @@ class Runner:
         Asked again only while nothing was yielded. A reply that does not fit the output schema raises `InvalidOutput`
         at the end. A consumer that stops early leaves a record with status `cancelled`.
         """
-        attempts = Attempts(call)
-        while True:
-            self._begin(attempts)
-            is_open = False
-            show = _shower(call)
-            try:
-                async with aclosing(self._gateway.stream(attempts.request)) as pieces:
-                    async for piece in pieces:
-                        if not is_open:
-                            # Only now is it known which attempt brings the reply, and so whose id to hand out.
-                            is_open = True
-                            yield attempts.opening()
-                        if isinstance(piece, Delta):
-                            attempts.received.append(piece.text)
-                            if text := piece.text if show is None else show.pass_on(piece.text):
-                                yield text
-                        else:
-                            reply = piece
-                self._tell_reply(attempts, reply)
-                if show is not None and (text := show.finish()):
-                    yield text
-                break
-            except ModelError as error:
-                await self._wait_after(attempts, error, is_final=is_open)
-            except CostLimitReached as error:
-                await self._blocked(attempts, error)
-                raise
-            except BaseException as error:
-                self._cancelled(attempts, error)
-                if isinstance(error, asyncio.CancelledError):
-                    await self._recorder.written()
-                raise
-        reply = _shown(call, reply)
-        yield await self._finished(attempts, reply, *self._read(call, reply))
+        with self._under_way.until_ended(Attempts(call)) as attempts:
+            while True:
+                self._begin(attempts)
+                is_open = False
+                show = _shower(call)
+                try:
+                    async with aclosing(self._gateway.stream(attempts.request)) as pieces:
+                        async for piece in pieces:
+                            if not is_open:
+                                # Only now is it known which attempt brings the reply, and so whose id to hand out.
+                                is_open = True
+                                yield attempts.opening()
+                            if isinstance(piece, Delta):
+                                attempts.received.append(piece.text)
+                                if text := piece.text if show is None else show.pass_on(piece.text):
+                                    yield text
+                            else:
+                                reply = piece
+                    self._tell_reply(attempts, reply)
+                    if show is not None and (text := show.finish()):
+                        yield text
+                    break
+                except ModelError as error:
+                    await self._wait_after(attempts, error, is_final=is_open)
+                except CostLimitReached as error:
+                    await self._blocked(attempts, error)
+                    raise
+                except BaseException as error:
+                    self._cancelled(attempts, error)
+                    if isinstance(error, asyncio.CancelledError):
+                        await self._recorder.written()
+                    raise
+            reply = _shown(call, reply)
+            yield await self._finished(attempts, reply, *self._read(call, reply))
 
     async def _ask(self, attempts: Attempts) -> Reply:
         """Return one whole reply, asking again while the error and the policy allow it.

@@ -157,7 +157,9 @@ class Workspace(Evaluating):
     def _runners(self) -> Runners:
         from promptctl.calls.runner import Runners
 
-        return Runners(self.context)
+        made = Runners(self.context)
+        made.under_way.end_with(self)
+        return made
 
     def _waiting(self, instead: str) -> LoopThread:
         """Return the loop's thread, to wait for. Raises `UsageError` in a running loop, which that would stop."""

@@ -62,6 +62,20 @@ def test_a_lane_that_fails_in_itself_leaves_nothing_that_is_under_way(make_runne
     assert records.executions == []
 
 
+def test_an_error_between_a_reply_and_its_record_leaves_nothing_that_is_under_way(
+    make_runner: Any, records: KeptRecords
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    under_way = UnderWay()
+    runner = make_runner(QueuedGateway("Hello"), under_way=under_way)
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(runner.run(make_call(on_reply=fail)))
+    under_way.cancel_left()
+    assert records.executions == []
+
+
 def test_a_retry_is_a_second_row_of_the_same_call(make_runner: Any, records: KeptRecords, naps: list[float]) -> None:
     gateway = QueuedGateway(RateLimited("slow down", status=429, retry_after_s=2.0), "Hello")
     execution = asyncio.run(make_runner(gateway).run(make_call()))
@@ -220,14 +234,15 @@ def test_a_tool_call_needs_no_output_whatever_is_said_beside_it(make_runner: Any
 
 
 @pytest.mark.parametrize("tools", [(), ({"type": "function", "function": {"name": "other"}},)])
-def test_a_call_of_a_tool_that_the_prompt_lacks_is_no_output(make_runner: Any, tools: Any) -> None:
-    calls = ({"id": "1", "type": "function", "function": {"name": "lookup", "arguments": "{}"}},)
+@pytest.mark.parametrize("name", ["lookup", ["lookup"]])
+def test_a_call_of_a_tool_that_the_prompt_lacks_is_no_output(make_runner: Any, name: Any, tools: Any) -> None:
+    calls = ({"id": "1", "type": "function", "function": {"name": name, "arguments": "{}"}},)
     gateway = QueuedGateway(Reply("", "m", "openai", tool_calls=calls), '{"label": "bug"}')
     execution = asyncio.run(make_runner(gateway).run(make_call(schema=SCHEMA, retries=1, tools=tools)))
     assert execution.output == {"label": "bug"}
     said, asked = gateway.requests[1].messages[-2:]
     assert "lookup" in said["content"]
-    assert "calls the tool lookup" in asked["content"]
+    assert f"calls the tool {name}" in asked["content"]
 
 
 ENDS: dict[str, tuple[Reply, str, str]] = {

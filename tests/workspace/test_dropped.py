@@ -146,6 +146,22 @@ print([row.status for row in workspace.log.executions()])
     assert done.stdout == f"{statuses}\n", done.stderr
 
 
+def test_what_is_recorded_late_has_no_latency(tmp_path: Path) -> None:
+    calls = """
+async def begun():
+    global stream
+    stream = workspace.astream('p')
+    await anext(stream)
+
+workspace = opened()
+closed(begun())
+workspace.close()
+print([(row.status, row.latency_ms) for row in workspace.log.executions()])
+"""
+    done = ran(calls, tmp_path, reply("one two", pieces=["one", " two"], pause_s=60))
+    assert done.stdout == "[('cancelled', None)]\n", done.stderr
+
+
 def test_a_stream_that_another_thread_closes_between_two_pieces_says_so(
     workspace: Workspace, running: OpenAIServer
 ) -> None:
@@ -230,3 +246,42 @@ def test_a_workspace_leaves_nothing_that_a_fork_calls(tmp_path: Path, monkeypatc
         with promptctl.open_workspace(tmp_path, {}) as workspace:
             workspace.run("p")
     assert left == []
+
+
+def test_loops_that_nobody_closes_are_not_kept(tmp_path: Path) -> None:
+    calls = """
+from weakref import WeakSet
+workspace, loops = opened(), WeakSet()
+for _ in range(5):
+    loop = asyncio.new_event_loop()
+    loops.add(loop)
+    loop.run_until_complete(workspace.arun('p', model='echo/echo'))
+del loop
+gc.collect()
+print(len(loops))
+"""
+    assert ran(calls, tmp_path).stdout == "0\n"
+
+
+def test_a_workspace_that_is_dropped_with_a_stream_of_a_closed_loop_is_let_go(tmp_path: Path) -> None:
+    calls = """
+from weakref import ref
+
+async def begun(workspace):
+    stream = workspace.astream('p')
+    await anext(stream)
+    return stream
+
+def left():
+    workspace = opened()
+    loop = asyncio.new_event_loop()
+    stream = loop.run_until_complete(begun(workspace))
+    loop.close()
+    return ref(workspace.context)
+
+kept = left()
+gc.collect()
+print(kept(), [row.status for row in opened().log.executions()])
+"""
+    done = ran(calls, tmp_path, reply("one two", pieces=["one", " two"], pause_s=60))
+    assert done.stdout == "None ['cancelled']\n", done.stderr
