@@ -65,8 +65,8 @@ class Database:
     """The SQLite file at `path`. Nothing is opened or created before the first use.
 
     Safe to share between threads; a forked child opens its own connection. Every write is one `BEGIN IMMEDIATE`
-    transaction and waits up to `busy_timeout_s` for other writers, at the end of the program for five seconds at most.
-    `on_opened` is called after the first write on each connection.
+    transaction and waits up to `busy_timeout_s` for other processes, at the end of the program for five seconds at
+    most. `on_opened` is called after the first write on each connection.
     """
 
     def __init__(self, path: Path, busy_timeout_s: float, *, on_opened: Callable[[], None]) -> None:
@@ -78,6 +78,7 @@ class Database:
         self._opened: Opened | None = None
         self._readers: list[Opened] = []  # that nobody uses now
         self._is_fresh = self._was_opened = False
+        self._gave_up_at = 0.0
         _DATABASES[id(self)] = self
 
     def __del__(self) -> None:
@@ -89,8 +90,10 @@ class Database:
         If the file was moved away meanwhile (deleted, or put aside as damaged by a different process), the work is done
         again on the new one. Raises `LogFailure`.
         """
-        begun = time.monotonic()  # records that wait for each other's writes lose patience together
+        asked_at = time.monotonic()
         with self._lock, translated(self.path):
+            # What our own writes take is nobody's fault; writes that wait beside one that gave up do so with it.
+            begun = asked_at if self._gave_up_at > asked_at else time.monotonic()
             for _ in range(_MOST_REOPENINGS):
                 try:
                     result = self._write_once_free(work, begun)
@@ -100,6 +103,7 @@ class Database:
                 else:
                     if self._is_current():
                         self.patience_s = self.busy_timeout_s
+                        self._gave_up_at = 0.0
                         if self._is_fresh:
                             self._is_fresh = False
                             self._on_opened()
@@ -240,7 +244,10 @@ class Database:
             try:
                 return self._write_once(work)
             except sqlite3.Error as error:
-                if reason_of(error) != "locked" or time.monotonic() >= begun + self._wait_s():
+                if reason_of(error) != "locked":
+                    raise
+                if time.monotonic() >= begun + self._wait_s():
+                    self._gave_up_at = time.monotonic()
                     raise
                 time.sleep(_POLL_S)
 

@@ -8,6 +8,8 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from promptctl.log.records import Entry
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import ResultDetail, ResultRow
 from promptctl.log.sqlite import opening
+from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.schema import NEWEST
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
@@ -117,6 +120,33 @@ def test_a_lock_that_has_held_out_the_whole_timeout_is_waited_for_only_briefly_a
         log.append([Entry(make())])
         assert log.database.patience_s == 1.2
         assert len(list(log.executions())) == 3
+
+
+def test_waiting_for_our_own_writes_takes_no_patience_with_another_process(path: Path) -> None:
+    written: list[int] = []
+
+    def write_soon() -> None:
+        database.write(lambda _: written.append(1))
+
+    writers = [threading.Thread(target=write_soon) for _ in range(3)]
+
+    def be_slow() -> None:
+        for each in writers:
+            each.start()
+        time.sleep(1.2)
+        other.execute("BEGIN IMMEDIATE")
+        release.start()
+
+    database = Database(path, 1.0, on_opened=be_slow)
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    release = threading.Timer(0.3, other.execute, ["COMMIT"])
+    database.write(lambda _: None)
+    for each in (*writers, release):
+        each.join()
+    other.close()
+    database.close()
+    assert len(written) == 3
 
 
 def test_a_file_that_was_taken_in_is_not_counted_again_when_it_comes_back(
