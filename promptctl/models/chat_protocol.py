@@ -262,8 +262,8 @@ def cost_of(
     `service_tier` is the one that the provider says it was made in, if it says so.
     """
     search_size, parameters = None, {**parameters, **dict_of(parameters.get("extra_body"))}
-    if "web_search_options" in parameters:
-        search_size = word_of(dict_of(parameters["web_search_options"]).get("search_context_size")) or "medium"
+    if (asked := parameters.get("web_search_options")) is not None:
+        search_size = word_of(dict_of(asked).get("search_context_size")) or "medium"
     tier = service_tier or word_of(parameters.get("service_tier"))
     return prices.cost_nano_usd(model, usage, service_tier=tier, search_size=search_size, at=at)
 

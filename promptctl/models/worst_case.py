@@ -26,7 +26,8 @@ _IMAGES = frozenset({"image_url", "image", "input_image"})
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".svg")
 _FILM = re.compile(r"(?i)^gs:.*/[^./]*$|//(?:[^/]*\.)?(?:youtube\.com|youtu\.be)/")
 _SOUNDS = frozenset({"input_audio", "audio"})
-_DOCUMENT = re.compile(r"(?i)(?:data:)?(?:application/pdf|text/)|[a-z]+://[^?#]*\.pdf(?:[?#]|$)")
+_SILENT = frozenset({"text", "input_text", "output_text", "refusal", "thinking", "redacted_thinking", "tool_use"})
+_DOCUMENT = re.compile(r"(?i)(?:data:)?(?:application/pdf|image/|text/)|[a-z]+://[^?#]*\.pdf(?:[?#]|$)")
 _MOST_SEARCHES = 10
 # Where nothing says how much a model reads or writes; and the most that searches of the web bring into one request.
 _MOST_INPUT = 200_000
@@ -109,7 +110,8 @@ def _merged(parameters: Mapping[str, Any]) -> dict[str, Any]:
     extra = parameters.get("extra_body")
     if not isinstance(extra, Mapping):
         return dict(parameters)
-    # Either may be what counts: the larger of two limits is the safe one.
+    # Either may be what counts: the larger of two limits is the safe one, and what is set the safe one beside null.
+    extra = {name: value for name, value in extra.items() if value is not None}
     pairs = {name: (parameters[name], extra[name]) for name in parameters.keys() & extra.keys()}
     return {**parameters, **extra, **{name: max(both) for name, both in pairs.items() if all(map(_is_positive, both))}}
 
@@ -171,7 +173,7 @@ def _may_sound(message: Mapping[str, Any]) -> bool:
 
 def _is_audible(part: Any) -> bool:
     kind = part.get("type") if isinstance(part, Mapping) else "text"
-    if kind == "text" or (kind in _IMAGES and _is_image(part)):
+    if kind in _SILENT or (kind in _IMAGES and _is_image(part)):
         return False
     given = part.get(kind)
     said = [given.get(name) for name in ("format", "file_data", "file_id", "url")] if isinstance(given, Mapping) else []
@@ -189,7 +191,7 @@ def _is_kept_for_hour(request: Request) -> bool:
 
 def _searches(given: Mapping[str, Any], request: Request) -> int:
     """Return the most searches of the web that a request is taken to bring about."""
-    found = _MOST_SEARCHES if "web_search_options" in given else 0
+    found = _MOST_SEARCHES if given.get("web_search_options") is not None else 0
     for tool in request.tools:
         if "search" in str(tool.get("type")):
             found += _largest(tool, ("max_uses",)) or _MOST_SEARCHES

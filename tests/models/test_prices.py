@@ -141,6 +141,15 @@ def test_what_the_extra_body_asks_for_is_priced(asked: dict[str, Any]) -> None:
     assert plain != plainly == within
 
 
+def test_a_search_that_is_null_costs_nothing() -> None:
+    off = {"web_search_options": None}
+    costs = {
+        cost_of(Prices(), "openai/gpt-5", Usage(MILLION, MILLION), given, 0.0)[0]
+        for given in ({}, off, {"extra_body": off}, {"web_search_options": {}, "extra_body": off})
+    }
+    assert len(costs) == 1
+
+
 def test_a_tier_has_the_name_that_its_provider_gives_it() -> None:
     prices, model = Prices(), "sail/moonshotai/Kimi-K3"
     entry = ModelMap().entry(model)

@@ -139,6 +139,12 @@ def test_sounds_cost_what_sounds_cost() -> None:
         ({"type": "file", "file": {"file_id": "https://example.com/17.pdf?x=1"}}, False),
         ({"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}, False),
         ({"type": "text", "text": "data:audio/mp3"}, False),
+        ({"type": "file", "file": {"file_data": "data:image/png;base64,AA"}}, False),
+        ({"type": "file", "file": {"file_id": "gs://pictures/17", "format": "image/png"}}, False),
+        ({"type": "thinking", "thinking": "so", "signature": "s"}, False),
+        ({"type": "refusal", "refusal": "no"}, False),
+        ({"type": "input_text", "text": "x"}, False),
+        ({"type": "unheard_of"}, True),
     ],
 )
 def test_a_file_or_a_film_may_be_a_sound(part: dict[str, Any], is_heard: bool) -> None:
@@ -169,6 +175,17 @@ def test_searches_are_counted() -> None:
     assert extra >= entry["max_input_tokens"]  # what was found, which stands in the context
     dearest = entry["cache_creation_input_token_cost"]
     assert searching.nano_usd - plain.nano_usd == pytest.approx((10 * fee + extra * dearest) * 1e9, abs=2)
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o", "anthropic/claude-sonnet-4-5"])
+def test_a_search_that_is_null_is_none(model: str) -> None:
+    off: dict[str, Any] = {"web_search_options": None}
+    on: dict[str, Any] = {"web_search_options": {}}
+    plain, null, within, one_null, searching = (
+        worst(model, max_tokens=1, **asked).nano_usd or 0
+        for asked in ({}, off, {"extra_body": off}, {**on, "extra_body": off}, on)
+    )
+    assert plain == null < within < searching <= one_null  # a body counts as input
 
 
 @pytest.mark.parametrize(
