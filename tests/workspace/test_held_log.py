@@ -307,7 +307,7 @@ def test_cancelled_calls_take_one_thread_of_the_application(workspace: Workspace
             names = [each.name for each in threading.enumerate()]
         await asyncio.gather(*asked, return_exceptions=True)
         await workspace.context.gateway.close()
-        return [name for name in names if name.startswith("asyncio")]
+        return [name for name in names if name.startswith("asyncio_")]  # those of its executor
 
     assert len(asyncio.run(main())) == 1
     assert [row.status for row in workspace.log.executions()] == ["cancelled"] * 5 + ["ok"]
