@@ -9,7 +9,6 @@ from promptctl import Against, CasePair, Compared
 from promptctl.cli.output import flat, say, say_json, say_wrapped, styled, tell
 from promptctl.cli.tables import say_table
 from promptctl.reports.comparison import (
-    MARKS,
     about_alone,
     beside_the_verdict,
     comparison_as_dict,
@@ -23,7 +22,7 @@ from promptctl.reports.flips import FlippedAssertion, flipped_assertions, groupe
 from promptctl.reports.joint import against_as_list
 from promptctl.reports.rows import evaluation_name
 from promptctl.reports.sentences import of_comparisons
-from promptctl.reports.verdict import certainty, headline, shared_level
+from promptctl.reports.verdict import MARKS, certainty, headline, shared_level
 
 MOST_SHOWN = 10
 _COLOURS = {

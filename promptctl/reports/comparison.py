@@ -10,9 +10,7 @@ from typing import Any
 
 from promptctl.comparisons.compared import Compared, decision_of
 from promptctl.comparisons.comparison import PASSED, Comparison, UsageChange
-from promptctl.comparisons.gates import Decision
 from promptctl.comparisons.rule import GateRule
-from promptctl.errors import INCOMPLETE
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair
 from promptctl.files.plain import bare_keys
@@ -20,7 +18,7 @@ from promptctl.files.wording import clip
 from promptctl.reports.flips import certainty_of, flipped_assertions, grouped, line_diff, of_fresh_replies
 from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.rows import evaluation_head
-from promptctl.reports.verdict import certainty, headline
+from promptctl.reports.verdict import MARKS, certainty, headline
 from promptctl.reports.wording import (
     corrected_rate,
     count,
@@ -54,17 +52,6 @@ _LISTS = (
     "errored",
 )
 _FORMS = {"cost_nano_usd": format_cost, "tokens": format_count, "latency_ms": format_latency}
-MARKS = {"worse": "❌", "better": "🎉", "not-worse": "✅", "inconclusive": "➖", "powerless": "➖", "incomplete": "⚠️"}
-
-
-def mark_of(found: Compared) -> str:
-    """Return the mark of a comparison: that of its verdict, or of the decision if that is against head."""
-    return MARKS[found.verdict.kind] if found.decision.is_passed else mark_against(found.decision)
-
-
-def mark_against(decision: Decision) -> str:
-    """Return the mark of a decision that is against head."""
-    return "⚠️" if decision.exit_code == INCOMPLETE else "❌"
 
 
 def comparison_as_dict(found: Compared) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from promptctl.comparisons.compared import Against, decision_of
 from promptctl.context import Context
 from promptctl.files.writing import replace_output
 from promptctl.log.store import Store
-from promptctl.reports.comparison import MARKS, comparison_as_dict, comparison_markdown
+from promptctl.reports.comparison import comparison_as_dict, comparison_markdown
 from promptctl.reports.files import writer_for
 from promptctl.reports.joint import joint_as_dict
 from promptctl.reports.markdown import folded, inline, markdown
 from promptctl.reports.rows import evaluation_name
 from promptctl.reports.sentences import of_comparisons
-from promptctl.reports.verdict import with_headlines
+from promptctl.reports.verdict import MARKS, with_headlines
 
 _MOST_LINES = 400
 

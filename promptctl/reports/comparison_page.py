@@ -15,7 +15,7 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 from promptctl.reports.columns import short_version
-from promptctl.reports.comparison import about_alone, beside_the_verdict, mark_of, number_rows, usage_name
+from promptctl.reports.comparison import about_alone, beside_the_verdict, number_rows, usage_name
 from promptctl.reports.flips import certainty_of, flipped_assertions, of_fresh_replies
 from promptctl.reports.html import cases_of, columns_of
 from promptctl.reports.offline_page import offline_page
@@ -23,7 +23,7 @@ from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import is_timed, new_lines, readable, stable_head
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.sentences import of_comparisons
-from promptctl.reports.verdict import certainty, headline
+from promptctl.reports.verdict import certainty, headline, mark_of
 from promptctl.reports.wording import short_cost
 
 _NOTHING_ELSE: Mapping[str, Sequence[Any]] = {

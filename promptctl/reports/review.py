@@ -18,10 +18,10 @@ from promptctl.files.names import SETTINGS
 from promptctl.files.wording import clip, name_some
 from promptctl.labels.times import LabelMove
 from promptctl.prompts.prompt import Prompt
-from promptctl.reports.comparison import difference, mark_against, mark_of
+from promptctl.reports.comparison import difference
 from promptctl.reports.prompt_diff import hunk_lines, value_lines
 from promptctl.reports.rows import evaluation_head
-from promptctl.reports.verdict import shared_level, with_headlines
+from promptctl.reports.verdict import mark_against, mark_of, shared_level, with_headlines
 from promptctl.reports.wording import count, format_cost, format_latency, format_share
 from promptctl.reviews.review import CaseEdit, DatasetReview, Measurement, PromptReview, Review
 

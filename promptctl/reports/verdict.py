@@ -7,12 +7,25 @@ from collections.abc import Callable, Iterable, Sequence
 from promptctl.comparisons import reasons
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED, UsageChange
+from promptctl.comparisons.gates import Decision
+from promptctl.errors import INCOMPLETE
 from promptctl.reports.wording import count, format_cost, format_latency, name_some
 from promptctl.statistics.metric import MetricComparison
 
 _NAMES = {"cost_nano_usd": "cost", "latency_ms": "latency"}
 _MOST_NAMED = 5
 _SIGNIFICANT = 0.05
+MARKS = {"worse": "❌", "better": "🎉", "not-worse": "✅", "inconclusive": "➖", "powerless": "➖", "incomplete": "⚠️"}
+
+
+def mark_of(found: Compared) -> str:
+    """Return the mark of a comparison: that of its verdict, or of the decision if that is against head."""
+    return MARKS[found.verdict.kind] if found.decision.is_passed else mark_against(found.decision)
+
+
+def mark_against(decision: Decision) -> str:
+    """Return the mark of a decision that is against head."""
+    return "⚠️" if decision.exit_code == INCOMPLETE else "❌"
 
 
 def shared_level(comparisons: int, together: int) -> str:
