@@ -128,9 +128,7 @@ class Runner:
                     await self._blocked(attempts, error)
                     raise
                 except BaseException as error:
-                    self._cancelled(attempts, error)
-                    if isinstance(error, asyncio.CancelledError):
-                        await self._recorder.written()
+                    await self._cancelled(attempts, error)
                     raise
             reply = _shown(call, reply)
             yield await self._finished(attempts, reply, *self._read(call, reply))
@@ -153,9 +151,7 @@ class Runner:
                     await self._blocked(attempts, error)
                     raise
                 except BaseException as error:
-                    self._cancelled(attempts, error)
-                    if isinstance(error, asyncio.CancelledError):
-                        await self._recorder.written()
+                    await self._cancelled(attempts, error)
                     raise
                 else:
                     self._tell_reply(attempts, reply)
@@ -239,10 +235,12 @@ class Runner:
         if record is not None:
             error.execution = attempts.summed(attempts.unfit or record)
 
-    def _cancelled(self, attempts: Attempts, error: BaseException) -> None:
+    async def _cancelled(self, attempts: Attempts, error: BaseException) -> None:
         """Record an attempt that its task's end, or that of its loop, has cut off; of a bug there is no record."""
         if self._under_way.end(attempts) and not isinstance(error, Exception):
             self._cancel(attempts, error)
+        if isinstance(error, asyncio.CancelledError):  # what else ends a coroutine lets it wait for nothing
+            await self._recorder.written()
 
     def _cancel(self, attempts: Attempts, error: BaseException) -> None:
         record = attempts.failed(error, "cancelled", models=self._models)
@@ -293,7 +291,7 @@ async def prepared(context: Context, prepare: Callable[[Context], T]) -> T:
 
 
 def runner_of(context: Context, gateway: Gateway, on_reply: OnReply | None = None) -> Runner:
-    """Return a runner that records in the workspace's log; what it has under way, the end of the program records."""
+    """Return a runner that records in the workspace's log; what is left of its calls is in `under_way_of`."""
     return Runner(
         gateway,
         context.recorder,
