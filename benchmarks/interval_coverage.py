@@ -15,8 +15,8 @@ import sys
 from collections.abc import Callable
 
 from promptctl.statistics.intervals import Interval, clustered_rate, tango, wilson
-from promptctl.statistics.metric import score_test
 from promptctl.statistics.ratios import ratio_of_means, ratio_of_medians, ratio_of_unpaired_means
+from promptctl.statistics.scores import score_test
 
 SIZES = (5, 10, 20, 50, 200)
 

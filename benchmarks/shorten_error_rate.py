@@ -16,8 +16,9 @@ import sys
 from functools import cache
 
 from promptctl.authoring.shortening import seems_unneeded
-from promptctl.statistics.metric import ALPHA, is_loss_ruled_out
+from promptctl.statistics.metric import ALPHA
 from promptctl.statistics.multiplicity import spent
+from promptctl.statistics.noninferiority import is_loss_ruled_out
 
 PARTS = 20
 PASSING = 0.9

@@ -28,8 +28,10 @@ from promptctl.files.yaml_editing import edit_yaml
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.models.tokens import token_counter
 from promptctl.prompts.rendering import Renderer
-from promptctl.statistics.metric import ALPHA, is_loss_ruled_out, smallest
+from promptctl.statistics.metric import ALPHA
 from promptctl.statistics.multiplicity import spent
+from promptctl.statistics.noninferiority import is_loss_ruled_out
+from promptctl.statistics.planning import smallest
 from promptctl.versions.former_ids import logged_renames
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
 from promptctl.evaluations.outcomes import CaseOutcome
 from promptctl.evaluations.plan import Pair, can_differ
 from promptctl.files.wording import count, name_some, percent
-from promptctl.statistics.metric import FEWEST_TO_RESAMPLE
+from promptctl.statistics.scores import FEWEST_TO_RESAMPLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,10 @@ from promptctl.comparisons.flips import (
 from promptctl.comparisons.rule import GateRule
 from promptctl.evaluations.outcomes import CasePair, can_gain, can_lose
 from promptctl.statistics.intervals import Interval
-from promptctl.statistics.metric import MetricComparison, cases_to_rule_out, detectable_difference
+from promptctl.statistics.metric import MetricComparison
 from promptctl.statistics.multiplicity import holm
 from promptctl.statistics.paired import mcnemar
+from promptctl.statistics.planning import cases_to_rule_out, detectable_difference
 
 VerdictKind = Literal["worse", "not-worse", "better", "inconclusive", "powerless", "incomplete"]
 

@@ -21,8 +21,9 @@ from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt_file, prompt_paths
 from promptctl.vendoring.address import read_named
 from promptctl.vendoring.choosing import choose, is_offered
-from promptctl.vendoring.gathering import bring_closures, datasets_in, find_licence, licence_names, spdx_of
+from promptctl.vendoring.gathering import bring_closures, datasets_in
 from promptctl.vendoring.library import Library, LibraryTree, asking, find_revision, share_of
+from promptctl.vendoring.licences import find_licence, licence_names, spdx_of
 from promptctl.vendoring.lock import Sources, read_sources
 
 _MOST_LISTED = 20_000

@@ -18,7 +18,7 @@ from promptctl.evaluations.request import Limits
 from promptctl.evaluations.session import Session
 from promptctl.files.yaml_editing import edit_yaml
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.statistics.metric import is_loss_ruled_out
+from promptctl.statistics.noninferiority import is_loss_ruled_out
 from tests.evaluation_lab import Lab
 from tests.openai_server import Answer, Exchange, failure, reply
 

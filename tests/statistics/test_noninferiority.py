@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from promptctl.statistics.distributions import normal_quantile, normal_tail
 from promptctl.statistics.intervals import tango_score
-from promptctl.statistics.metric import Procedure, compare_metric, loss_p_value
+from promptctl.statistics.metric import Procedure, compare_metric
+from promptctl.statistics.noninferiority import loss_p_value
 
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=60)
 

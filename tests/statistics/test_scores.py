@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptctl.statistics.bootstrap import bootstrap_t, studentized_interval, studentized_p
-from promptctl.statistics.metric import Procedure, compare_metric, score_test
+from promptctl.statistics.metric import Procedure, compare_metric
 from promptctl.statistics.paired import mcnemar
+from promptctl.statistics.scores import score_test
 
 ALPHAS = (0.001, 0.0125, 0.025, 0.05, 0.2)
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=150)

@@ -25,15 +25,11 @@ from promptctl.statistics.intervals import (
     unvaried_interval,
     wilson,
 )
-from promptctl.statistics.metric import (
-    Procedure,
-    cases_to_rule_out,
-    compare_metric,
-    detectable_difference,
-    is_loss_ruled_out,
-)
+from promptctl.statistics.metric import Procedure, compare_metric
 from promptctl.statistics.multiplicity import holm, spent
+from promptctl.statistics.noninferiority import is_loss_ruled_out
 from promptctl.statistics.paired import mcnemar
+from promptctl.statistics.planning import cases_to_rule_out, detectable_difference
 
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=60)
 tables = st.tuples(*[st.integers(0, 60)] * 4).filter(lambda table: sum(table) > 0)

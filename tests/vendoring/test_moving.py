@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from promptctl.files.tree import MemoryTree
 from promptctl.prompts.loading import load_prompt_file
-from promptctl.vendoring.gathering import spdx_of
+from promptctl.vendoring.licences import spdx_of
 from promptctl.vendoring.moving import Moves, moved
 from promptctl.vendoring.offering import _words
 from promptctl.vendoring.outdated import newer_tags

@@ -26,7 +26,7 @@ from promptctl.git import bounded, outside
 from promptctl.git.outside import OutsideRepository
 from promptctl.labels.lock import vendored_part
 from promptctl.vendoring.address import check_ref, read_address, read_named
-from promptctl.vendoring.gathering import spdx_of
+from promptctl.vendoring.licences import spdx_of
 from promptctl.vendoring.offering import _HEADING
 from promptctl.workspace import Workspace, open_workspace
 from tests.cli.conftest import Cli, commit, git, write
