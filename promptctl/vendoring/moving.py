@@ -138,7 +138,7 @@ def _with_rows(data: bytes, path: str, moves: Moves) -> bytes:
     """Return a file of rows whose `files` are at their new paths; any other file is as it was."""
     if not path.endswith(".jsonl") or b'"files"' not in data:
         return data
-    lines = data.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
     for at, line in enumerate(lines):
         for reference in row_files(line):
             with suppress(PathRefused):
@@ -146,7 +146,7 @@ def _with_rows(data: bytes, path: str, moves: Moves) -> bytes:
                 if wanted is not None:
                     for form in {json.dumps(reference), json.dumps(reference, ensure_ascii=False)}:
                         lines[at] = lines[at].replace(form, json.dumps(wanted, ensure_ascii=False))
-    return "".join(lines).encode("utf-8", "surrogateescape")
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
 def row_files(line: str) -> list[str]:

@@ -314,7 +314,7 @@ def test_code_is_never_taken(library: Path, workspace: Workspace) -> None:
 
 def test_rows_of_datasets_come_along(library: Path, workspace: Workspace) -> None:
     write(library, "datasets/rows.yaml", "prompts: [unrelated]\ncases: rows/many.jsonl\n")
-    write(library, "datasets/rows/many.jsonl", '{"id": "a", "files": {"x": "tickets/b.txt"}, "assert": []}\n')
+    write(library, "datasets/rows/many.jsonl", '{"id": "a\u2028", "files": {"x": "tickets/b.txt"}, "assert": []}\n')
     write(library, "datasets/csv.yaml", "prompts: [unrelated]\ncases: ./rows.csv\n")
     write(library, "datasets/rows.csv", "id,x\na,b\n")
     commit(library, "Rows")
