@@ -103,7 +103,7 @@ FILES = {
     "prompts/two.md": "# Three {{q}}\n",
     "prompts/chat.json": '[{"role": "system", "content": "Be \\"kind\\"."}, {"role": "user", "content": "{{q}}"}]',
     "prompts/chat.yaml": "- role: user\n  content: [{type: text, text: '{{q}}'}]\n",
-    "prompts/table.csv": 'prompt,label\n"Four, {{q}}",four\nFive {{q}},\n',
+    "prompts/table.csv": 'prompt,label\n"Four, {{q}}",four\nFive\u2028{{q}},\n',
     "prompts/lines.jsonl": '[{"role": "user", "content": "Six {{q}}"}]\n\nSeven {{q}}\n',
 }
 
@@ -378,14 +378,14 @@ d,z,fn:f(),rouge-n(0.5):x,,,,,
             "a.yaml": "- vars: {q: yaml}\n",
             "b.json": '[{"vars": {"q": "json"}}]',
             "c.jsonl": '{"vars": {"q": "jsonl"}}\n\n',
-            "d.csv": "q\ncsv\n",
+            "d.csv": "q\nc\u2028sv\n",
             "v.yaml": "q: vars\n",
             "q.txt": "text\n",
         }
         tests = "[file://a.yaml, b.json, 'file://c.jsonl', d.csv, {vars: file://v.yaml}, {vars: {q: file://q.txt}}]"
         contents = read(f"prompts: ['{{{{q}}}}']\ntests: {tests}\n", files)
         assert [case["inputs"]["q"] for case in only_dataset(contents)["cases"]] == [
-            "yaml", "json", "jsonl", "csv", "vars", "text",
+            "yaml", "json", "jsonl", "c\u2028sv", "vars", "text",
         ]  # fmt: skip
 
     @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -183,7 +184,7 @@ def _of_file(source: Source, label: str | None) -> Iterator[_Raw]:
 
 
 def _of_table(source: Source, label: str | None) -> Iterator[_Raw]:
-    reader = csv.reader(source.text.splitlines(keepends=True))
+    reader = csv.reader(io.StringIO(source.text, newline=""))
     try:
         rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -158,11 +159,10 @@ def _all_of(scenario: Spot, key: str, notes: Notes) -> list[Spot]:
 def _of_table(source: Source, notes: Notes) -> Iterator[Spot]:
     """Yield each record of a CSV file as a test, its magic columns read."""
     is_tabbed = source.path.endswith(".tsv")
-    lines = source.text.splitlines(keepends=True)
-    first = lines[0] if lines else ""
+    first = source.text.partition("\n")[0]
     delimiter = "\t" if is_tabbed else ";" if first.count(";") > first.count(",") else ","
     csv.field_size_limit(max(csv.field_size_limit(), len(source.text) + 1))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(source.text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     start = 1
     try:

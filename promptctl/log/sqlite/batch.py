@@ -167,7 +167,7 @@ class Batch:
         return kept + [f'{{"result":{document(fields)}}}' for fields, _ in self._results]
 
 
-def read_lines(lines: Iterable[str]) -> tuple[list[Entry], list[ResultRow]]:
+def read_lines(lines: Iterable[bytes]) -> tuple[list[Entry], list[ResultRow]]:
     """Read what `Batch.lines` wrote. Raises `ValueError`, `KeyError` or `TypeError` for anything else."""
     from promptctl.log.results import ResultDetail, ResultRow
 

@@ -54,7 +54,7 @@ def take_in(database: Database, unsaved: Unsaved, redactor: Redactor) -> None:
     """
     for path in unsaved.files():
         try:
-            entries, results = read_lines(path.read_text(encoding="utf-8").splitlines())
+            entries, results = read_lines(path.read_bytes().splitlines())
             _take_in_file(database, path, Batch(entries, results, redactor))
         except FileNotFoundError:
             continue  # another process was quicker

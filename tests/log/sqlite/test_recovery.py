@@ -58,7 +58,7 @@ def test_a_log_that_takes_its_records_gives_no_warning(log: SqliteStore, path: P
 def test_what_a_locked_log_does_not_take_is_kept_and_taken_in_by_the_next_open(
     impatient: SqliteStore, holder: sqlite3.Connection, path: Path
 ) -> None:
-    full, off = make(), make(prompt="other")
+    full, off = make(reply="one\u2028two"), make(prompt="other")
     result = ResultRow(
         evaluation_id="e",
         case_id="c",
@@ -79,6 +79,7 @@ def test_what_a_locked_log_does_not_take_is_kept_and_taken_in_by_the_next_open(
     assert impatient.append([Entry(make(), "full")]) is None
 
     assert unsaved(path) == []
+    assert impatient.execution(full.id).reply == full.reply
     assert impatient.execution(full.id).messages == full.messages
     latest = impatient.latest_call("other")
     assert latest
