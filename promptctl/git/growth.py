@@ -1,19 +1,17 @@
 """Moves the current branch to commits on top of it, with the new files of theirs in the work tree and the index.
 
-Whoever is killed in the middle leaves the branch where it was, and a journal in Git's folder: with it, `settle` takes
-back files that came too early. The order makes each stop harmless: first files, then the index, and last the branch.
+Whoever is killed in the middle leaves the branch where it was, and files that came too early; asked again, it takes them
+as they are, and goes on. The order makes each stop harmless: first files, then the index, and last the branch.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from promptctl.errors import GitError, Place, WorkspaceError
 from promptctl.files.writing import replace_file, try_lock
@@ -21,7 +19,6 @@ from promptctl.git.commands import refusal
 from promptctl.git.repository import Git
 from promptctl.git.trees import CommitTree, blob_id
 
-_JOURNAL = "promptctl-growth"
 _UNFINISHED = {
     "MERGE_HEAD": "a merge", "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert",
     "rebase-merge": "a rebase", "rebase-apply": "a rebase", "BISECT_LOG": "a bisection",
@@ -44,7 +41,7 @@ class CurrentBranch:
 def current_branch(git: Git) -> CurrentBranch:
     """Return the branch that HEAD is on. Raises `GitError` if it is on none, or if a merge, say, is not finished."""
     ref = git.run(["symbolic-ref", "--quiet", "HEAD"], check=False).text
-    folder = Path(git.run(["rev-parse", "--absolute-git-dir"]).text)
+    folder = _git_folder(git)
     for name, what in _UNFINISHED.items():
         if (folder / name).exists():
             raise GitError(f"{what} is not finished here", hint="git status says how to finish it, or to give it up")
@@ -54,18 +51,27 @@ def current_branch(git: Git) -> CurrentBranch:
     return CurrentBranch(ref, tip)
 
 
+def _git_folder(git: Git) -> Path:
+    return Path(git.run(["rev-parse", "--absolute-git-dir"]).text)
+
+
 @dataclass(frozen=True, slots=True)
 class GrownFile:
-    """A file as a branch is to have it, and the blob that it has there now; None if it is new."""
+    """A file as a branch is to have it, and the blobs that the branch and the index have there now; None for none.
+
+    One that `is_written` is in the work tree already as it is to be, as after a killed process.
+    """
 
     data: bytes
-    before: str | None = None
+    before: str | None
+    indexed: str | None
+    is_written: bool
 
 
 def grown_files(git: Git, branch: CurrentBranch, files: Mapping[str, bytes]) -> dict[str, GrownFile]:
     """Return files of the branch's next commits, by their paths from the root, with what is there now.
 
-    Raises `WorkspaceError` for a path that has something else in the index or the work tree than on the branch.
+    Raises `WorkspaceError` for a path that the index or the work tree has neither as on the branch nor as it is to be.
     """
     tree = CommitTree(git, branch.tip, "") if branch.tip is not None else None
     listed, found = _indexed(git), dict[str, GrownFile]()
@@ -78,13 +84,15 @@ def grown_files(git: Git, branch: CurrentBranch, files: Mapping[str, bytes]) -> 
             raise _in_the_way(path, "is reached through a symbolic link")
         if any((folder / ".git").exists() for folder in _between(file, git.root)):
             raise _in_the_way(path, "lies in a different repository")
-        if listed.get(path, (None, ""))[0] != before:
+        indexed = listed.get(path)
+        if indexed != before and (indexed is None or indexed != blob_id(data, indexed)):
             raise _in_the_way(
                 path, "is in the index, and not committed" if before is None else "is changed in the index"
             )
-        if not _is_as_committed(file, before):
+        now = _content(file)
+        if now != data and not (_is_as_committed(now, before) if before else not os.path.lexists(file)):
             raise _in_the_way(path, "is in the work tree already" if before is None else "has uncommitted changes")
-        found[path] = GrownFile(data, before)
+        found[path] = GrownFile(data, before, indexed, is_written=now == data)
     return found
 
 
@@ -93,14 +101,15 @@ def _between(file: Path, root: Path) -> Iterator[Path]:
     return takewhile(lambda folder: folder != root, file.parents)
 
 
-def _is_as_committed(file: Path, blob: str | None) -> bool:
-    if blob is None:
-        return not os.path.lexists(file)
-    try:
-        data = file.read_bytes()
-    except OSError:
-        return False
-    return not file.is_symlink() and blob in (blob_id(data, blob), blob_id(data.replace(b"\r\n", b"\n"), blob))
+def _content(file: Path) -> bytes | None:
+    """Return what a plain file holds; None if there is none."""
+    with suppress(OSError):
+        return None if file.is_symlink() else file.read_bytes()
+    return None
+
+
+def _is_as_committed(data: bytes | None, blob: str) -> bool:
+    return data is not None and blob in (blob_id(data, blob), blob_id(data.replace(b"\r\n", b"\n"), blob))
 
 
 def _in_the_way(path: str, where: str) -> WorkspaceError:
@@ -111,32 +120,32 @@ def _in_the_way(path: str, where: str) -> WorkspaceError:
     )
 
 
-def _indexed(git: Git) -> dict[str, tuple[str, str]]:
-    """Return the blob and the mode of each path in the index."""
+def _indexed(git: Git) -> dict[str, str]:
+    """Return the blob of each path in the index."""
     listed = git.run(["-C", str(git.root), "ls-files", "-z", "--stage"]).stdout.decode("utf-8", "surrogateescape")
-    found: dict[str, tuple[str, str]] = {}
-    for entry in filter(None, listed.split("\0")):
-        told, _, path = entry.partition("\t")
-        mode, blob, _ = told.split(" ")
-        found[path] = blob, mode
-    return found
+    entries = (entry.partition("\t") for entry in filter(None, listed.split("\0")))
+    return {path: told.split(" ")[1] for told, _, path in entries}
 
 
 def grow(git: Git, branch: CurrentBranch, tip: str, files: Mapping[str, GrownFile], words: str) -> None:
     """Move the branch to `tip`, and put its files in the index and the work tree: all of it, or nothing.
 
     `files` are by their paths from the root; `words` are for the reflog. Raises `GitError` if the branch was moved
-    meanwhile, and `WorkspaceError` if a file cannot be written; then everything is as it was.
+    meanwhile, or a different process is at it, and `WorkspaceError` if a file cannot be written; then everything is as
+    it was.
     """
-    ids = {path: (blob_id(each.data, tip), each.before) for path, each in files.items()}
-    with _journal(git, {"branch": branch.ref, "before": branch.tip, "after": tip, "files": ids}):
+    blobs = {path: blob_id(each.data, tip) for path, each in files.items()}
+    with (_git_folder(git) / "HEAD").open("rb") as head:
+        if try_lock(head) is False:
+            raise GitError("a different process is writing history here", hint="wait for it, and ask again")
         try:
             for path, each in files.items():
-                replace_file(git.root / path, [each.data], is_new=each.before is None)
-            _put_in_index(git, {path: after for path, (after, _) in ids.items()})
+                if not each.is_written:
+                    replace_file(git.root / path, [each.data], is_new=each.before is None)
+            _put_in_index(git, blobs)
             _move(git, branch, tip, words)
         except BaseException:
-            _take_back(git, ids)
+            _take_back(git, files, blobs)
             raise
 
 
@@ -149,55 +158,6 @@ def _move(git: Git, branch: CurrentBranch, tip: str, words: str) -> None:
         raise GitError(f"nothing was written: {branch.name} was not moved: {error.message}", hint=hint)
 
 
-def settle(git: Git) -> bool:
-    """Take back what a killed process put down before its branch was moved; True if there was anything.
-
-    Raises `GitError` if a process is at it right now.
-    """
-    file = _journal_file(git)
-    try:
-        opened = file.open("rb+")
-    except FileNotFoundError:
-        return False
-    with opened:
-        _lock(opened)
-        try:
-            found = json.loads(opened.read() or b"{}")
-            files, ref, after = found.get("files", {}), found.get("branch"), found.get("after")
-            now = next((each.object for each in git.refs(ref) if each.name == ref), None) if ref else None
-            if files and now != after:
-                _take_back(git, files)
-            return bool(files) and now != after
-        except (ValueError, AttributeError):  # it was killed while it wrote the journal: nothing was done yet
-            return False
-        finally:
-            file.unlink(missing_ok=True)
-
-
-@contextmanager
-def _journal(git: Git, content: Mapping[str, Any]) -> Iterator[None]:
-    file = _journal_file(git)
-    with file.open("ab+") as opened:
-        _lock(opened)
-        try:
-            opened.truncate(0)
-            opened.write(json.dumps(content).encode())
-            opened.flush()
-            os.fsync(opened.fileno())
-            yield
-        finally:
-            file.unlink(missing_ok=True)
-
-
-def _journal_file(git: Git) -> Path:
-    return Path(git.run(["rev-parse", "--absolute-git-dir"]).text) / _JOURNAL
-
-
-def _lock(opened: BinaryIO) -> None:
-    if try_lock(opened) is False:
-        raise GitError("a different process is writing history here", hint="wait for it, and ask again")
-
-
 def _put_in_index(git: Git, blobs: Mapping[str, str | None]) -> None:
     """Put blobs in the index by their paths from the root; None takes a path out."""
     lines = [f"100644 {blob} 0\t{path}\0" if blob else f"0 {'0' * 40} 0\t{path}\0" for path, blob in blobs.items()]
@@ -208,22 +168,20 @@ def _put_in_index(git: Git, blobs: Mapping[str, str | None]) -> None:
         raise GitError(f"nothing was written: the index was not changed: {error.message}", hint=error.hint)
 
 
-def _take_back(git: Git, blobs: Mapping[str, Sequence[str | None]]) -> None:
+def _take_back(git: Git, files: Mapping[str, GrownFile], blobs: Mapping[str, str]) -> None:
     """Put paths back as they were, in the index and the work tree, wherever they still are as they were put there."""
     listed = _indexed(git)
-    changed = {path: before for path, (after, before) in blobs.items() if listed.get(path, ("", ""))[0] == after}
-    if changed:
-        with suppress(GitError):
-            _put_in_index(git, changed)
-    for path, (after, before) in blobs.items():
+    with suppress(GitError):
+        _put_in_index(git, {path: files[path].indexed for path, blob in blobs.items() if listed.get(path) == blob})
+    for path, each in files.items():
         file = git.root / path
         with suppress(OSError, WorkspaceError):
-            if after is None or file.is_symlink() or blob_id(file.read_bytes(), after) != after:
+            if each.is_written or _content(file) != each.data:
                 continue
-            if before is None:
+            if each.before is None:
                 file.unlink()
                 _remove_empty(file.parent, git.root)
-            elif (found := git.objects.read(before)) is not None and found.data is not None:
+            elif (found := git.objects.read(each.before)) is not None and found.data is not None:
                 replace_file(file, [found.data])
 
 

@@ -13,7 +13,7 @@ from promptctl.errors import GitError, LabelRefused, PromptctlError, quote
 from promptctl.exchange.history.plan import FilesThere, HistoryLabel, RegistryHistory
 from promptctl.files.plain import record_data
 from promptctl.git.commit_stream import make_commits
-from promptctl.git.growth import CurrentBranch, current_branch, grow, grown_files, settle
+from promptctl.git.growth import CurrentBranch, current_branch, grow, grown_files
 from promptctl.git.repository import Git
 from promptctl.git.trees import CommitTree
 from promptctl.promotion.labelling import Labelling
@@ -53,10 +53,7 @@ class WrittenHistory:
 
 
 def repository_for_history(context: Context) -> Git:
-    """Return the repository, after whatever a killed import left is taken back.
-
-    Raises `GitError` outside Git, and if HEAD is on no branch.
-    """
+    """Return the repository. Raises `GitError` outside Git, and if HEAD is on no branch."""
     from promptctl.git.repository import Git
 
     git = Git.open(context.root)
@@ -64,7 +61,6 @@ def repository_for_history(context: Context) -> Git:
         raise GitError(
             "a history of versions becomes commits, and the workspace is not in a Git repository", hint=NO_GIT
         )
-    settle(git)
     current_branch(git)
     return git
 
