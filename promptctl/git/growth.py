@@ -1,7 +1,7 @@
 """Moves the current branch to commits on top of it, with the new files of theirs in the work tree and the index.
 
-Whoever is killed in the middle leaves the branch where it was, and files that came too early; asked again, it takes them
-as they are, and goes on. The order makes each stop harmless: first files, then the index, and last the branch.
+Whoever is killed in the middle leaves the branch where it was, and files that came too early; asked again, it takes
+them as they are, and goes on. The order makes each stop harmless: first files, then the index, and last the branch.
 """
 
 from __future__ import annotations
