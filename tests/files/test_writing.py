@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,7 +22,8 @@ from promptctl.files.writing import (
     try_lock,
     wait_for_lock,
 )
-from promptctl.git.growth import settle
+from promptctl.git.commit_stream import NewCommit, make_commits
+from promptctl.git.growth import current_branch, grow, grown_files
 from promptctl.git.repository import Git, init_repository
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.models.recordings import Recording
@@ -258,6 +260,8 @@ def test_without_locks_everything_is_written_and_no_draft_is_taken_for_a_dead_on
     init_repository(tmp_path)
     git = Git.open(tmp_path)
     assert git is not None
-    (tmp_path / ".git/promptctl-growth").touch()
-    assert not settle(git)
+    branch = current_branch(git)
+    [tip] = make_commits(git, [NewCommit({"grown": b"new"}, datetime.now(UTC), "Grow")], None)
+    grow(git, branch, tip, grown_files(git, branch, {"grown": b"new"}), "grow")
+    assert current_branch(git).tip == tip
     git.close()
