@@ -19,10 +19,10 @@ from promptctl.exchange.written import DatasetToWrite, ExportLoss, PromptToWrite
 from promptctl.files.names import MADE_ELSEWHERE
 from promptctl.files.plain import record_data
 from promptctl.files.tree import read_file
-from promptctl.files.writing import replace_output
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.github_dialect import GitHubPrompt
 from promptctl.formats.prompt_file import PromptFile, read_prompt_file
+from promptctl.git.outputs import replace_output
 from promptctl.prompts.loading import prompt_paths, warn_of_wrongly_named
 from promptctl.versions.prompt_at_version import PromptAtVersion
 

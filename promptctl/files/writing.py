@@ -13,7 +13,7 @@ from typing import BinaryIO
 from promptctl.errors import WorkspaceError
 from promptctl.files.names import DRAFTS, STATE_FOLDER, STATE_IGNORE
 
-_NEW_FILE_MODE = 0o644
+NEW_FILE_MODE = 0o644
 _SUFFIX = ".promptctl-draft"
 _LONGEST_NAME = 200  # bytes of a draft's name that are the file's; a file system takes 255 in all
 
@@ -23,7 +23,7 @@ def replace_file(
     parts: Iterable[bytes],
     *,
     is_new: bool = False,
-    new_mode: int = _NEW_FILE_MODE,
+    new_mode: int = NEW_FILE_MODE,
     keeps_mode: bool = True,
 ) -> None:
     """Put the parts, one after another, in the place of the file, which keeps its mode if `keeps_mode`.
@@ -49,52 +49,6 @@ def replace_file(
         raise WorkspaceError(f"cannot write {file}: {error.strerror}") from error
 
 
-def replace_output(
-    file: Path, parts: Iterable[bytes], *, new_mode: int = _NEW_FILE_MODE, keeps_mode: bool = True
-) -> None:
-    """Put the parts in the place of a file that the user named for a report, an export or a snapshot.
-
-    Raises `WorkspaceError` for a file that `check_output` refuses, and what `replace_file` raises.
-    """
-    check_output(file)
-    replace_file(file, parts, new_mode=new_mode, keeps_mode=keeps_mode)
-
-
-def check_output(file: Path) -> None:
-    """Raise `WorkspaceError` for a file of Git's, or one that a workspace is made of: no output takes its place.
-
-    So it does if the way there leaves a repository through a link in it, which a stranger's branch can bring.
-    """
-    from promptctl.files.roots import is_part_of, root_around
-
-    real = file.parent.resolve() / file.name
-    hint = "name a different file"
-    try:
-        link = next(filter(_leads_out, file.absolute().parents), None)
-        is_of_git = any(each.name.casefold() == ".git" or _is_git_folder(each) for each in (real, *real.parents))
-    except OSError as error:
-        raise WorkspaceError(f"cannot write {file}: {error.strerror}", hint=hint) from error
-    if is_of_git:
-        raise WorkspaceError(f"cannot write {file}: it is in a folder of Git's own", hint=hint)
-    if link is not None:
-        hint = f"name the folder itself: {os.path.realpath(file.parent)}"
-        raise WorkspaceError(f"cannot write {file}: the link {link} leads out of the repository", hint=hint)
-    root = root_around(real)
-    if root is not None and os.path.lexists(real) and is_part_of(root, real.relative_to(root).as_posix()):
-        raise WorkspaceError(f"cannot write {file}: it is a file of the workspace itself", hint=hint)
-
-
-def _leads_out(folder: Path) -> bool:
-    """Return True for a link in a repository to a folder outside of it."""
-    own = Path(os.path.realpath(folder.parent)) / folder.name
-    top = next((each for each in own.parents if os.path.lexists(each / ".git")), None) if own.is_symlink() else None
-    return top is not None and not Path(os.path.realpath(own)).is_relative_to(top)
-
-
-def _is_git_folder(folder: Path) -> bool:
-    return (folder / "HEAD").is_file() and (folder / "objects").is_dir()
-
-
 def make_state_folder(folder: Path) -> None:
     """Make `.promptctl/` with its own .gitignore, and clear away what killed processes left there.
 
@@ -108,7 +62,7 @@ def make_state_folder(folder: Path) -> None:
         with _open_draft(drafts, ignore.name) as (opened, draft):
             opened.write(STATE_IGNORE.encode())
             opened.flush()
-            os.fchmod(opened.fileno(), _NEW_FILE_MODE)
+            os.fchmod(opened.fileno(), NEW_FILE_MODE)
             draft.replace(ignore)
     _remove_left(drafts, "*")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from promptctl.counting import counted
 from promptctl.errors import UsageError
-from promptctl.files.writing import replace_output
+from promptctl.git.outputs import replace_output
 from promptctl.log.records import CONTENT_FIELDS, Execution
 from promptctl.reports.tables import check_suffix, csv_line
 

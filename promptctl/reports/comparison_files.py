@@ -8,7 +8,7 @@ from pathlib import Path
 
 from promptctl.comparisons.compared import Against, decision_of
 from promptctl.context import Context
-from promptctl.files.writing import replace_output
+from promptctl.git.outputs import replace_output
 from promptctl.log.store import Store
 from promptctl.reports.comparison import comparison_as_dict, comparison_markdown
 from promptctl.reports.files import writer_for

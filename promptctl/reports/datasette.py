@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from promptctl.files.writing import replace_output
+from promptctl.git.outputs import replace_output
 
 _DATABASE = "log"
 

@@ -37,7 +37,7 @@ def write_report(path: Path, context: Context, evaluations: Sequence[Evaluation]
     Results are read from the log as they are written, so that any number of them fits. Raises `UsageError` for
     another suffix and `WorkspaceError` if the file cannot be written; a file that was there then stays as it was.
     """
-    from promptctl.files.writing import replace_output
+    from promptctl.git.outputs import replace_output
 
     writer, log = writer_for(path), context.log
     if path.suffix.lower() == ".html" and len({each.row.id for each in evaluations}) == 1:
@@ -64,7 +64,7 @@ def check_place(path: Path) -> None:
 
     Raises `UsageError`, and `WorkspaceError` for a file that no output replaces.
     """
-    from promptctl.files.writing import check_output
+    from promptctl.git.outputs import check_output
 
     folder = path.absolute().parent
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from promptctl.errors import HIDDEN, UsageError
-from promptctl.files.writing import check_output, replace_output
+from promptctl.git.outputs import check_output, replace_output
 
 # ASCII, since no escape of JSON is needed in it then; JavaScript reads this pattern as Python does.
 _HIDDEN = f"const HIDDEN = new RegExp({json.dumps(HIDDEN.pattern)}, 'gu');\n"

@@ -77,7 +77,7 @@ def check_prometheus_path(path: Path) -> None:
 
 def write_prometheus(path: Path, text: Iterable[str]) -> None:
     """Put the text in the place of the file, whole or not at all."""
-    from promptctl.files.writing import replace_output
+    from promptctl.git.outputs import replace_output
 
     replace_output(path, (part.encode("utf-8", "replace") for part in text))
 

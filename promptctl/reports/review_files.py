@@ -9,7 +9,7 @@ from typing import Any
 
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.files.writing import replace_output
+from promptctl.git.outputs import replace_output
 from promptctl.log.redaction import Redactor
 from promptctl.log.store import Store
 from promptctl.reports import review as words

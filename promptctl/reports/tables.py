@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import UNSEEN, UsageError
-from promptctl.files.writing import replace_output
+from promptctl.git.outputs import replace_output
 from promptctl.reports.wording import NANO, as_text
 
 if TYPE_CHECKING:

@@ -81,7 +81,7 @@ class Snapshots:
         `WorkspaceError` if a file or a move's reason holds a secret, or the snapshot cannot be written: over a file
         that is none, or in Git's own folder.
         """
-        from promptctl.files.writing import replace_output
+        from promptctl.git.outputs import replace_output
 
         data = self.take(labels, prompts)
         snapshot = Snapshot(data)

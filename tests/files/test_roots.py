@@ -8,7 +8,7 @@ import pytest
 
 from promptctl.errors import WorkspaceError
 from promptctl.files.roots import owner_of
-from promptctl.files.writing import replace_output
+from promptctl.git.outputs import replace_output
 from promptctl.workspace import find_root, open_workspace
 from promptctl.workspace.init import init_workspace
 

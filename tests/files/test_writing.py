@@ -18,7 +18,6 @@ from promptctl.files.writing import (
     _open_draft,
     make_state_folder,
     replace_file,
-    replace_output,
     try_lock,
     wait_for_lock,
 )
@@ -73,17 +72,9 @@ def test_the_cause_is_named_if_no_draft_can_be_begun(tmp_path: Path, monkeypatch
         replace_file(tmp_path / "a.json", [b""])
 
 
-@pytest.mark.parametrize("name", ["a" * 255, "é" * 127])
-def test_a_name_may_be_as_long_as_the_system_takes(tmp_path: Path, name: str) -> None:
-    replace_output(tmp_path / name, [b"x"])
-    assert (tmp_path / name).read_bytes() == b"x"
-    with pytest.raises(WorkspaceError, match="File name too long"):
-        replace_output(tmp_path / f"{name}ab", [b"x"])
-
-
 KILLED = """
 import os, pathlib, sys
-from promptctl.files.writing import replace_file, replace_output
+from promptctl.files.writing import replace_file
 
 def parts():
     yield b"half"
@@ -158,68 +149,6 @@ def test_a_file_that_must_be_new_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match="File exists"):
         replace_file(file, [b"two"], is_new=True)
     assert (file.read_bytes(), list(tmp_path.iterdir())) == (b"one", [file])
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        *(
-            "promptctl.yaml",
-            "promptctl.lock.yaml",
-            "datasets/cases.csv",
-            "prompts/reply.schema.json",
-            ".promptctl/log.db",
-        ),
-        *("ai/tools.json", "top.prompt.yml", "link/reply.schema.json", ".git/new.json", "bare.git/hooks/new.json"),
-    ],
-)
-def test_no_output_takes_the_place_of_a_part_of_the_workspace_or_of_git(tmp_path: Path, path: str) -> None:
-    for each in ("promptctl.lock.yaml", "datasets/cases.csv", "prompts/reply.schema.json", ".promptctl/log.db"):
-        (tmp_path / each).parent.mkdir(exist_ok=True)
-        (tmp_path / each).write_text("ours")
-    for each in ("ai/tools.json", "top.prompt.yml", "bare.git/HEAD", "bare.git/objects/x", ".git/HEAD"):
-        (tmp_path / each).parent.mkdir(exist_ok=True, parents=True)
-        (tmp_path / each).write_text("ours")
-    (tmp_path / "promptctl.yaml").write_text('prompt_paths: [prompts, ai, "*.prompt.yml"]')
-    (tmp_path / "link").symlink_to("prompts")
-    before = (tmp_path / path).read_text() if (tmp_path / path).exists() else None
-    with pytest.raises(WorkspaceError, match="cannot write") as raised:
-        replace_output(tmp_path / path, [b"report"])
-    assert raised.value.hint == "name a different file"
-    assert ((tmp_path / path).read_text() if (tmp_path / path).exists() else None) == before
-
-
-@pytest.mark.parametrize("way", ["reports", "sub/reports", "sub/../reports", "reports/../reports", "way"])
-def test_no_output_leaves_a_repository_through_a_link_in_it(tmp_path: Path, way: str) -> None:
-    """A stranger's branch can bring the link."""
-    outside, repository = tmp_path / "outside", tmp_path / "repository"
-    for each in (outside / "in", repository / ".git", repository / "sub"):
-        each.mkdir(parents=True)
-    (repository / "reports").symlink_to(outside / "in")
-    (repository / "sub/reports").symlink_to("../../outside/in")
-    (repository / "way").symlink_to("reports")
-    (outside / "reports").symlink_to(outside / "in")
-    with pytest.raises(WorkspaceError, match="leads out of the repository") as raised:
-        replace_output(repository / way / "new/x.md", [b"report"])
-    assert raised.value.hint == f"name the folder itself: {outside}/in/new"
-    assert list((outside / "in").iterdir()) == []
-
-
-def test_an_output_goes_through_a_link_within_a_repository_or_to_one(tmp_path: Path) -> None:
-    (tmp_path / "repository/.git").mkdir(parents=True)
-    (tmp_path / "repository/real").mkdir()
-    (tmp_path / "repository/reports").symlink_to("real")
-    (tmp_path / "link").symlink_to("repository")
-    replace_output(tmp_path / "link/reports/x.md", [b"report"])
-    assert (tmp_path / "repository/real/x.md").read_bytes() == b"report"
-
-
-def test_an_output_replaces_an_older_one(tmp_path: Path) -> None:
-    (tmp_path / "promptctl.yaml").write_text("")
-    for path in ("reports/new.json", "datasets/new.csv"):
-        replace_output(tmp_path / path, [b"one"])
-    replace_output(tmp_path / "reports/new.json", [b"two"])
-    assert (tmp_path / "reports/new.json").read_bytes() == b"two"
 
 
 def test_a_lock_is_one_holders_until_the_file_is_closed(tmp_path: Path) -> None:
