@@ -193,7 +193,9 @@ class _Linter:
         for path in self._silences if is_whole else prompts:
             if path in self._silences:
                 self._keep_of(list(self._silences[path].needless()))
-        kept = list(self._found)
+        # What is found in a partial is an error if it is one to any prompt.
+        errors = {replace(each, severity="warning") for each in self._found if each.severity == "error"}
+        kept = [each for each in self._found if each not in errors]
         if is_whole or not others:
             return kept
         return [each for each in kept if each.place is not None and each.place.path in wanted]
