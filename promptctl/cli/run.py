@@ -14,7 +14,7 @@ from promptctl.cli.commands import option, refuse_given
 from promptctl.cli.output import is_terminal, say, say_json, say_piece, styled, tell, warn
 from promptctl.cli.waiting import loading
 from promptctl.errors import CheckFailed, InvalidOutput, PromptctlError, UsageError
-from promptctl.reports.wording import format_cost, format_latency, format_tokens
+from promptctl.reports.wording import advice_on, format_cost, format_latency, format_tokens
 
 if TYPE_CHECKING:
     from promptctl import Execution, PromptAtVersion, RunOptions, Workspace
@@ -133,7 +133,7 @@ def run(
     if execution.cost_nano_usd is None and (later := workspace.costs.later_price(execution)):
         tell(f"no price holds yet: {later} begins after this call")
     if execution.status == "invalid_output":
-        raise CheckFailed(execution.error_message or "the reply is not whole")
+        raise CheckFailed(execution.error_message or "the reply is not whole", hint=advice_on(execution))
 
 
 def _drawn(workspace: Workspace, ref: str, wanted: RunOptions) -> PromptAtVersion:

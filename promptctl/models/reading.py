@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from promptctl.errors import InvalidOutput, ReplyCut, ReplyWithheld
@@ -124,22 +125,36 @@ def shortfall(request: Request, reply: Reply, *, wants_data: bool) -> InvalidOut
     A refusal is a whole reply, unless data was asked for.
     """
     of, ended = f"the reply of {request.model}", (reply.finish_reason or "").lower()
+    hint = advice(reply.finish_reason, request.parameters)
     if ended in _WITHHELD:
-        return ReplyWithheld(f"{of} was withheld by the provider ({ended})", hint="change the prompt or its inputs")
+        return ReplyWithheld(f"{of} was withheld by the provider ({ended})", hint=hint)
     if ended == REFUSAL and wants_data:
-        return ReplyWithheld(f"{of} is a refusal: {reply.text}", hint="change the prompt or its inputs")
+        return ReplyWithheld(f"{of} is a refusal: {reply.text}", hint=hint)
     is_empty = not reply.tool_calls and not reply.text.strip()
     is_reasoning = is_empty and bool(reply.usage.reasoning_tokens)
     if ended in _CUT:
-        limit = next((f"{name}={request.parameters[name]}" for name in _LIMITS if request.parameters.get(name)), None)
+        limit = _limit_of(request.parameters) or "the most tokens that the model gives"
         spent = ", all of it spent on reasoning" if is_reasoning else ""
-        hint = "raise it, or ask for a shorter reply" if limit else "set `max_tokens`, or ask for a shorter reply"
-        return ReplyCut(f"{of} was cut at {limit or 'the most tokens that the model gives'}{spent}", hint=hint)
+        return ReplyCut(f"{of} was cut at {limit}{spent}", hint=hint)
     if is_broken_off(ended):
-        return ReplyCut(f"{of} was broken off by the provider ({ended})", hint="run it again")
+        return ReplyCut(f"{of} was broken off by the provider ({ended})", hint=hint)
     if is_reasoning:
-        return ReplyCut(f"{of} is empty: all of its tokens were spent on reasoning", hint="raise `max_tokens`")
+        return ReplyCut(f"{of} is empty: all of its tokens were spent on reasoning", hint=hint)
     return None
+
+
+def advice(finish_reason: str | None, parameters: Mapping[str, Any]) -> str:
+    """Return what to do about a reply that is not whole, by why it ended and what was asked."""
+    ended = (finish_reason or "").lower()
+    if ended == REFUSAL or ended in _WITHHELD:
+        return "change the prompt or its inputs"
+    if ended in _CUT:
+        return f"{'raise it' if _limit_of(parameters) else 'set `max_tokens`'}, or ask for a shorter reply"
+    return "run it again" if is_broken_off(ended) else "raise `max_tokens`"
+
+
+def _limit_of(parameters: Mapping[str, Any]) -> str | None:
+    return next((f"{name}={parameters[name]}" for name in _LIMITS if parameters.get(name)), None)
 
 
 def _unfenced(text: str) -> str:

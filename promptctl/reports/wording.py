@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from promptctl.files import wording
 from promptctl.files.names import did_you_mean as did_you_mean
@@ -17,6 +17,9 @@ from promptctl.files.wording import name_some as name_some
 from promptctl.files.wording import percent as percent
 from promptctl.files.wording import without_address as without_address
 from promptctl.files.wording import without_commit as without_commit
+
+if TYPE_CHECKING:
+    from promptctl.log.records import Execution
 
 NANO = 1_000_000_000
 _LONGEST_RUBRIC = 40
@@ -163,3 +166,10 @@ def format_share(share: float | None) -> str:
 def format_range(low: float | None, high: float | None) -> str:
     """Return the ends of a share's interval in per cent; `-` if unknown."""
     return "-" if low is None or high is None else f"{percent(low)}–{percent(high)}"
+
+
+def advice_on(execution: Execution) -> str:
+    """Return what to do about a call whose reply is not whole."""
+    from promptctl.models.reading import advice
+
+    return advice(execution.finish_reason, execution.parameters)

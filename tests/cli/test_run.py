@@ -241,8 +241,8 @@ def test_a_reply_that_is_not_whole_is_said(cli: Cli, workspace: Path, option: tu
         cut, withheld = cli(*asked), cli(*asked)
     assert (cut.exit_code, withheld.exit_code) == (1, 1)
     assert "Half a" in cut.out
-    assert "cut at max_tokens=5" in cut.err
-    assert "withheld by the provider (content_filter)" in withheld.err
+    assert "cut at max_tokens=5\n  hint: raise it, or ask for a shorter reply\n" in cut.err
+    assert "withheld by the provider (content_filter)\n  hint: change the prompt or its inputs\n" in withheld.err
     rows = cli("log", "list", "--json").json
     assert [each["status"] for each in rows] == ["invalid_output"] * 2
     assert {each["error_type"] for each in rows} == {"ReplyCut", "ReplyWithheld"}
