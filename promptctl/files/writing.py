@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import glob
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +17,7 @@ from promptctl.files.names import DRAFTS, STATE_FOLDER, STATE_IGNORE
 
 NEW_FILE_MODE = 0o644
 _SUFFIX = ".promptctl-draft"
+_LEFT_S = 60.0
 _LONGEST_NAME = 200  # bytes of a draft's name that are the file's; a file system takes 255 in all
 
 
@@ -115,17 +118,44 @@ def _remove_left(drafts: Path, name: str) -> None:
 
 
 @contextmanager
-def temporary_folder(name: str) -> Iterator[Path]:
-    """Make a folder of this user's alone, gone afterwards. Raises `WorkspaceError` if there is no place for one."""
+def temporary_folder(name: str, within: Path | None = None) -> Iterator[Path]:
+    """Make a folder of this user's alone, gone afterwards, and remove those of killed processes.
+
+    It lies in the system's place for such folders, or `within` a folder. Raises `WorkspaceError` if it cannot be made.
+    """
     import tempfile
 
+    prefix = f"promptctl-{name}-"
     try:
-        made = tempfile.TemporaryDirectory(prefix=f"promptctl-{name}-", ignore_cleanup_errors=True)
+        made = tempfile.TemporaryDirectory(prefix=prefix, dir=within, ignore_cleanup_errors=True)
     except OSError as error:
         message = f"no temporary folder can be written: {error.strerror}"
         raise WorkspaceError(message, hint="name one that can: TMPDIR=FOLDER") from error
-    with made as folder:
+    with made as folder, _opened_folder(folder) as opened:
+        try_lock(opened)
+        _remove_left_folders(Path(folder).parent, prefix)
         yield Path(folder)
+
+
+@cache  # once is enough, and there may be many files
+def _remove_left_folders(within: Path, prefix: str) -> None:
+    """Remove folders of this user that no process holds, nor is about to: of that age they would be locked by now."""
+    import shutil
+
+    for folder in within.glob(f"{prefix}????????"):
+        with suppress(OSError), _opened_folder(folder) as opened:
+            found = os.fstat(opened)
+            if found.st_uid == os.getuid() and found.st_mtime < time.time() - _LEFT_S and try_lock(opened):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _opened_folder(folder: Path | str) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def wait_for_lock(opened: BinaryIO | int) -> None:

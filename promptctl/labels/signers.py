@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
@@ -199,8 +198,8 @@ def signed_tag(git: Git, ref: str, commit: str, data: bytes) -> str:
     Raises `LabelRefused` with Git's words if it cannot be signed.
     """
     message = data.partition(b"\n\n")[2]
-    with tempfile.TemporaryDirectory(prefix="promptctl-sign-", dir=git.shared_folder) as folder:
-        hook = Path(folder, "reference-transaction")
+    with temporary_folder("sign", git.shared_folder) as folder:
+        hook = folder / "reference-transaction"
         hook.write_text(_HOOK)
         hook.chmod(0o700)
         if not os.access(hook, os.X_OK):  # Git would leave it out, and make the tag

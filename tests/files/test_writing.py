@@ -151,6 +151,38 @@ def test_a_file_that_must_be_new_is_never_replaced(tmp_path: Path) -> None:
     assert (file.read_bytes(), list(tmp_path.iterdir())) == (b"one", [file])
 
 
+def test_the_next_process_removes_the_temporary_folders_of_killed_ones_alone(tmp_path: Path) -> None:
+    def begin(does: str) -> subprocess.Popen[str]:
+        script = f"""
+import os, pathlib, sys
+from promptctl.files.writing import temporary_folder
+with temporary_folder("outside", pathlib.Path(sys.argv[1])) as folder:
+    (folder / "objects").mkdir()
+    print(folder, flush=True)
+    {does}
+"""
+        return subprocess.Popen([sys.executable, "-c", script, tmp_path], text=True, stdin=-1, stdout=-1)
+
+    def age() -> None:
+        for each in tmp_path.iterdir():
+            os.utime(each, (0, 0), follow_symlinks=False)
+
+    others = tmp_path / "promptctl-outside-notes", tmp_path / "promptctl-outside-of_whom"
+    others[0].mkdir()
+    others[1].symlink_to(tmp_path.parent)
+    killed, running = begin("os.kill(os.getpid(), 9)"), begin("input()")
+    assert running.stdout is not None
+    held = Path(running.stdout.readline().strip())
+    left = Path(killed.communicate()[0].strip())
+    begin("pass").communicate()
+    assert left.exists(), "a process may be about to lock one that is new"
+    age()
+    begin("pass").communicate()
+    assert set(tmp_path.iterdir()) == {held, *others}
+    running.communicate("\n")
+    assert (running.returncode, held.exists()) == (0, False)
+
+
 def test_a_lock_is_one_holders_until_the_file_is_closed(tmp_path: Path) -> None:
     file = tmp_path / "file"
     with file.open("wb") as first, file.open("wb") as second:
