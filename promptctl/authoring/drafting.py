@@ -126,7 +126,7 @@ class Drafts:
         self._is_generated = is_generated
         self._has_warned = False
         self.path = new_prompt_path(self._tree, brief.prompt_id)
-        self.dataset = _new_dataset_path(self._tree, brief.prompt_id)
+        self.dataset = new_dataset_path(self._tree, brief.prompt_id)
         schema = shipped_prompt(GENERATE).prompt.output.schema if is_generated else None
         self._shape = Validator(schema or {})
         self.proposal = Proposal()
@@ -179,7 +179,7 @@ class Drafts:
 
     def _proposal(self, value: Mapping[str, Any]) -> Proposal:
         prompt = file_of(self.path, _prompt_data(value, self._brief), "prompt")
-        dataset = _dataset_data(value, self._brief, is_generated=self._is_generated)
+        dataset = dataset_data(value, self._brief, is_generated=self._is_generated)
         return Proposal(
             (FileEdit(self.path, None, prompt), FileEdit(self.dataset, None, file_of(self.dataset, dataset, "dataset")))
         )
@@ -235,7 +235,8 @@ def _bare_inputs(value: Mapping[str, Any]) -> Iterator[Problem]:
                 break
 
 
-def _new_dataset_path(tree: WorkTree, prompt_id: str) -> str:
+def new_dataset_path(tree: WorkTree, prompt_id: str) -> str:
+    """Return the path of a prompt's first dataset. Raises `UsageError` if it cannot be one, or a file is there."""
     path = f"{DATASETS}/{prompt_id}{DATASET_SUFFIXES[0]}"
     if not is_dataset(path):
         raise UsageError(f"{path} would not be read as a dataset", hint="choose a different id")
@@ -277,7 +278,8 @@ def _message(text: str) -> str:
     return lines[0] if len(lines) == 1 else "".join(f"{line}\n" for line in lines)
 
 
-def _dataset_data(value: Mapping[str, Any], brief: Brief, *, is_generated: bool) -> dict[str, Any]:
+def dataset_data(value: Mapping[str, Any], brief: Brief, *, is_generated: bool) -> dict[str, Any]:
+    """Return the content of a first dataset, with the `cases` of a reply."""
     marks = [GENERATED] if is_generated else []
     cases = [
         {"id": case["id"], "tags": list(dict.fromkeys([*case["tags"], *marks])), "inputs": case["inputs"]}

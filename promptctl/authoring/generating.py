@@ -8,18 +8,22 @@ from contextlib import suppress
 from typing import Any
 
 from promptctl.authoring.author import Author, AuthorOptions
-from promptctl.authoring.drafting import GENERATE, Brief, Drafts, NewPrompt
+from promptctl.authoring.drafting import GENERATE, Brief, Drafts, NewPrompt, dataset_data, new_dataset_path
 from promptctl.calls.dry_run import DryRun, dry_run
 from promptctl.calls.shipped import ShippedFiles
 from promptctl.context import Context
+from promptctl.datasets.index import dataset_index
 from promptctl.errors import CostLimitReached, InvalidOutput, ReplyCut, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import is_there
+from promptctl.formats.formatting import file_of
 from promptctl.log.call_totals import reply_kept
 from promptctl.log.records import Execution
 from promptctl.prompts.loading import load_prompt_file, path_in, prompt_paths
 from promptctl.prompts.prompt import Prompt
+from promptctl.schemas.json_schema import Validator
+from promptctl.schemas.minimal import CannotFill, minimal_instance
 
 _HOW_TO_GENERATE = f"compare it with the one that ships: move it away, then promptctl new {GENERATE}"
 _MOST_READ = 200
@@ -79,11 +83,14 @@ def _author(context: Context, brief: Brief, options: AuthorOptions) -> Author:
 def new(context: Context, brief: Brief) -> NewPrompt:
     """Return a prompt and its first dataset as a form to be filled in; nothing is written, and no model is asked.
 
-    For the id of a prompt that ships, those are its own files, to be changed: the workspace's stand before them.
+    For the id of a prompt that ships, those are its own files, to be changed: the workspace's stand before them. For
+    that of a prompt that no dataset tests, if nothing is said of it, it is the dataset alone.
     Raises `UsageError` for an id that is none or is taken, and for an input that no template can name.
     """
-    drafts = Drafts(context, brief, is_generated=False)
     shipped = _shipped(brief.prompt_id)
+    if shipped is None and not brief.describe and not brief.inputs and (first := _first_dataset(context, brief)):
+        return first
+    drafts = Drafts(context, brief, is_generated=False)
     if shipped is not None:
         paths = (drafts.path, drafts.dataset)
         drafts.proposal = Proposal(tuple(FileEdit(*each) for each in zip(paths, (None, None), shipped, strict=True)))
@@ -99,6 +106,33 @@ def _shipped(prompt_id: str) -> tuple[bytes, bytes | None] | None:
         return None
     dataset = f"{DATASETS}/{prompt_id}{DATASET_SUFFIXES[0]}"
     return tree.read(path), tree.read(dataset) if is_there(tree, dataset) else None
+
+
+def _first_dataset(context: Context, brief: Brief) -> NewPrompt | None:
+    """Return the form of a dataset for a prompt that is there; None if there is none, or a dataset tests it."""
+    tree = context.work_tree_for("a new dataset")
+    path = path_in(tree, brief.prompt_id)
+    if path is None or dataset_index(context).tested_prompts({brief.prompt_id}):
+        return None
+    prompt, dataset = load_prompt_file(tree, path), new_dataset_path(tree, brief.prompt_id)
+    inputs = {each.name: _sample(each.name, each.schema) for each in prompt.inputs.values() if each.is_required}
+    form = {"name": prompt.name or prompt.id, "cases": [_ordinary_case(inputs)]}
+    data = file_of(dataset, dataset_data(form, brief, is_generated=False), "dataset")
+    proposal = Proposal((FileEdit(dataset, None, data),))
+    return NewPrompt(prompt=prompt.id, path=path, dataset=dataset, proposal=proposal)
+
+
+def _sample(name: str, schema: Mapping[str, Any]) -> Any:
+    """Return a value of an input to be filled in, of its schema if one is found."""
+    values, check = [sample(name) for sample in _SAMPLES.values()], Validator(schema)
+    fitting = [value for value in values if not list(check.problems(value))]
+    with suppress(CannotFill):
+        return fitting[0] if fitting else minimal_instance(schema)
+    return values[0]
+
+
+def _ordinary_case(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": "ordinary", "tags": ["smoke"], "inputs": inputs, "assert": [{"type": "not-is-refusal"}]}
 
 
 def _new_prompt(brief: Brief, drafts: Drafts, execution: Execution | None) -> NewPrompt:
@@ -169,14 +203,7 @@ def _form(brief: Brief) -> dict[str, Any]:
         "system": _literal(about or _TODO) + rule,
         "user": "\n\n".join(_user_text(name, type_) for name, type_ in inputs.items()),
         "output_schema": None,
-        "cases": [
-            {
-                "id": "ordinary",
-                "tags": ["smoke"],
-                "inputs": {name: _SAMPLES[type_](name) for name, type_ in inputs.items()},
-                "assert": [{"type": "not-is-refusal"}],
-            }
-        ],
+        "cases": [_ordinary_case({name: _SAMPLES[type_](name) for name, type_ in inputs.items()})],
     }
 
 

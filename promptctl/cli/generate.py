@@ -115,7 +115,8 @@ def offer_new(workspace: Workspace, made: NewPrompt, wanted: WriteOptions, *, as
     if made.execution is not None:
         summarise(made.execution)
     if written:
-        tell(f"next: read both files, then promptctl eval {made.prompt}")
+        files = "both files" if len(made.proposal.changes) > 1 else made.dataset
+        tell(f"next: read {files}, then promptctl eval {made.prompt}")
 
 
 def named(texts: list[str]) -> dict[str, str]:

@@ -22,7 +22,10 @@ def new(
     *,
     wanted: WriteOptions,
 ) -> None:
-    """Begin a prompt and its dataset as a form to be filled in: a diff, which is written once that is wanted."""
+    """Begin a prompt and its dataset as a form to be filled in: a diff, which is written once that is wanted.
+
+    Of a prompt that is there and that no dataset tests, only the dataset.
+    """
     workspace = options.workspace_of(context)
     made = workspace.authoring.new(new_id, describe, named(form.inputs))
     offer_new(workspace, made, wanted)

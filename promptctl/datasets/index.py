@@ -341,7 +341,7 @@ class DatasetChoice:
         if not paths and not self.names:
             raise WorkspaceError(
                 f"no dataset tests {prompt.id}",
-                hint=f"write one to {DATASETS}/ with `prompts: [{prompt.id}]`, or name one: --dataset FILE",
+                hint=f"promptctl new {prompt.id} begins one in {DATASETS}/, or name one: --dataset FILE",
             )
         return paths
 

@@ -73,7 +73,10 @@ class Authoring:
         self._waiting = waiting
 
     def new(self, prompt_id: str, describe: str = "", inputs: Mapping[str, str] | None = None) -> NewPrompt:
-        """Return a new prompt and its dataset as a form to be filled in. See `Workspace.generate`."""
+        """Return a new prompt and its dataset as a form to be filled in. See `Workspace.generate`.
+
+        For a prompt that no dataset tests it is that of the dataset alone, if nothing is said of the prompt.
+        """
         from promptctl.authoring.generating import new
 
         return new(self._context.fresh(), _brief(prompt_id, describe, inputs=inputs or {}))

@@ -326,6 +326,23 @@ def test_a_form_is_valid_and_passes_its_own_case(lab: Lab) -> None:
     assert system["content"].startswith("Say {{ what }} it is for.\nThe text in <a> and <l> and <o> is material")
 
 
+def test_a_prompt_that_no_dataset_tests_gets_the_form_of_one(lab: Lab) -> None:
+    inputs = "{a: {type: string}, kind: {enum: [b, c]}, n: {type: integer, minimum: 5}, no: {not: {}}, d: {default: 1}}"
+    lab.write("prompts/bare.prompt.yaml", f"inputs: {inputs}\nmessages: [{{role: user, content: Hi}}]\n")
+    with lab.open() as workspace:
+        with pytest.raises(errors.UsageError, match="there is a prompt `bare` already"):
+            workspace.authoring.new("bare", "Greet.")
+        made = workspace.authoring.new("bare")
+        assert (made.path, made.dataset) == ("prompts/bare.prompt.yaml", "datasets/bare.yaml")
+        workspace.write(made.proposal)
+        (problem,) = (each for each in workspace.validate().problems if each.severity == "error")
+        assert "`no` is forbidden" in problem.message, "no value is of its schema"
+        with pytest.raises(errors.UsageError, match="there is a prompt `bare` already"):
+            workspace.authoring.new("bare")
+    case = 'inputs: {a: Write here a real a., kind: b, "n": 5, "no": Write here a real no.}'
+    assert case in (lab.root / made.dataset).read_text()
+
+
 def test_a_name_alone_is_a_text() -> None:
     assert read_inputs(["a", "b: integer"]) == {"a": "string", "b": "integer"}
     with pytest.raises(errors.UsageError, match="is named twice"):

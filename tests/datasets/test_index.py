@@ -167,8 +167,9 @@ class TestChoice:
     def test_without_names_it_is_those_that_test_the_prompt(self) -> None:
         assert self.paths(self.choice()) == ["datasets/a.yaml", "datasets/both.yaml"]
         assert self.paths(self.choice(prompts="c"), "c") == ["prompts/c.prompt.yml"]
-        with pytest.raises(WorkspaceError, match="no dataset tests d"):
+        with pytest.raises(WorkspaceError, match="no dataset tests d") as raised:
             self.paths(self.choice(prompts="d", files={**FILES, "prompts/d.prompt.yaml": PROMPT}), "d")
+        assert raised.value.hint == "promptctl new d begins one in datasets/, or name one: --dataset FILE"
 
     def test_one_prompt_is_evaluated_on_whatever_is_named(self) -> None:
         assert self.paths(self.choice("rows", "free", "both")) == [
