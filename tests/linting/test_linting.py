@@ -58,7 +58,7 @@ class TestPartials:
     def test_what_is_found_in_one_counts_once_at_the_highest_level_of_its_prompts(self, of_p: str) -> None:
         settings = f"lint: [{{prompts: p, {of_p}: [P402]}}, {{prompts: q, warning: [P402]}}]"
         text, partial = user(f"{INCLUDE} {INCLUDE}"), "Ask maria.lopez@lopez-partners.com\n"
-        (only,) = report(text, settings, a_j2=partial, **{"q_prompt.yaml": text}).findings
+        (only,) = report(text, settings, DAY, (), **{"a_j2": partial, "q_prompt.yaml": text}).findings
         assert only.severity == ("error" if of_p == "error" else "warning")
 
     def test_not_while_a_prompt_cannot_be_read(self) -> None:
