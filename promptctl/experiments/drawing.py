@@ -153,10 +153,8 @@ def _takes_part(experiment: Experiment, at: str, metadata: Mapping[str, Any]) ->
 def _key(experiment: Experiment, options: RunOptions) -> str | None:
     """Return what a call is drawn by; None without it, if the experiment lets such calls pass."""
     key = options.get("key")
-    if key is None and experiment.key == "call":
-        return new_id()
-    if key is None and experiment.key != "call":
-        key = options.get(experiment.key)
+    if key is None:
+        key = new_id() if experiment.key == "call" else options.get(experiment.key)
     if key not in (None, ""):
         return str(key)
     if experiment.key_missing == "control":

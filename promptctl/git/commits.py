@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 from promptctl.files.plain import utc
 from promptctl.git.objects import Objects
@@ -86,7 +86,7 @@ def time_of(stamp: str) -> datetime | None:
     seconds, _, offset = stamp.partition(" ")
     try:
         minutes = int(offset[1:3]) * 60 + int(offset[3:5])
-        zone = timezone(timedelta(minutes=-minutes if offset.startswith("-") else minutes)) if minutes else UTC
+        zone = timezone(timedelta(minutes=-minutes if offset.startswith("-") else minutes))
         return datetime.fromtimestamp(int(seconds), zone)
     except (ValueError, OverflowError, OSError):
         return None

@@ -138,7 +138,7 @@ class Objects:
         if not header:
             raise _Stopped(name, self._process.stderr.read().decode("utf-8", "replace").strip())
         fields = header.split()
-        if len(fields) != 3 or fields[-1] in (b"missing", b"ambiguous") or not fields[-1].isdigit():
+        if len(fields) != 3 or not fields[-1].isdigit():  # "missing", "ambiguous"
             return None
         size = int(fields[2])
         data, is_wanted = None, size <= (_MOST_BYTES if max_bytes is None else max_bytes)

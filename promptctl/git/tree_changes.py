@@ -24,7 +24,7 @@ def changed_files(base: CommitTree, head: CommitTree | WorkTree) -> list[FileCha
     differ = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
     new = [path for path in differ if path not in before] if isinstance(head, WorkTree) else []
     left_alone = ignored(base.git, [*places.pathspecs, DATASETS]) if new else set()
-    left_alone |= {path for path in new if isinstance(head, WorkTree) and head.repository_inside(path)}
+    left_alone |= set(filter(head.repository_inside, new))
     return [FileChange(path, before.get(path), after.get(path)) for path in differ if path not in left_alone]
 
 

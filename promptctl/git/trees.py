@@ -232,10 +232,8 @@ class CommitTree:
         """Return the blob id of each regular file in its places of prompts, or in other ones, by path."""
         places = places or self.places
         found = {path: id_ for folder in places.folders for path, id_ in self.blobs(folder).items()}
-        if places.top:
-            top = ((name, entry) for name, entry in self._top().items() if name.endswith(places.top))
-            found |= {name: entry.id for name, entry in top if entry.mode in _REGULAR}
-        return found
+        top = ((name, entry) for name, entry in self._top().items() if name.endswith(places.top))
+        return found | {name: entry.id for name, entry in top if entry.mode in _REGULAR}
 
     def top_files(self) -> list[str]:
         """Return the files at the top; see `promptctl.files.tree.ListedTree.top_files`."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from promptctl.errors import HistoryIncomplete
-from promptctl.git.objects import is_object_id
 from promptctl.git.repository import Git
 
 ParentedCommit = tuple[str, str | None]
@@ -76,12 +75,10 @@ def _steps(raw: bytes, prefix_length: int) -> Iterator[Step]:
             mode_before, mode_after, before, after, _ = field[1:].split(" ")
             path = next(fields)[prefix_length:]
             changes.append(FileChange(path, _regular(mode_before, before), _regular(mode_after, after)))
-        elif is_object_id(field):
+        else:  # the next commit, or the end
             if changes:
                 yield Step(commit, tuple(changes))
             commit, changes = field, []
-    if changes:
-        yield Step(commit, tuple(changes))
 
 
 def _regular(mode: str, blob: str) -> str | None:
