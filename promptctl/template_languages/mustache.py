@@ -170,7 +170,7 @@ class _SectionReader:
 
 
 def _step(name: str) -> str | int:
-    return int(name) if name.isdigit() else name
+    return int(name) if name.isdigit() and len(name) < 10 else name
 
 
 def _below(schema: Any, names: Sequence[str]) -> Any:

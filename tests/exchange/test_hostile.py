@@ -61,6 +61,7 @@ def test_any_json_is_read_or_refused(format_: ForeignFormat, path: str, data: di
         "{{#if a}}" * 5_000,
         "{% if a %}" * 5_000,
         "---\na: &a [*a]\n---\nx",
+        f"{{{{#ifEquals a.[{'9' * 5_000}] {'9' * 5_000}}}}}{{{{/ifEquals}}}}",
         "\x00",
         "- " * 9_000,
     ],

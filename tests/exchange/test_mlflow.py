@@ -68,7 +68,8 @@ def test_versions_of_the_rest_api_with_the_aliases_of_their_model() -> None:
     chat = json.dumps([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "{{ q }}"}])
     own = {"_mlflow_prompt_type": "chat", "_mlflow_prompt_model_config": '{"model_name": "m"}',
            "_mlflow_prompt_response_format": '{"type": "object"}'}  # fmt: skip
-    model = {"registered_model": {"name": "greet", "aliases": [{"alias": "Prod_EU", "version": "2"}], "tags": [],
+    model = {"registered_model": {"name": "greet", "aliases": [{"alias": "Prod_EU", "version": "2"},
+                                  {"alias": "old", "version": "²"}], "tags": [],
                                   "latest_versions": []}}  # fmt: skip
     found = read("mlflow", {"model_versions": [model_version("Hi"), model_version(chat, "2", tags=own)]}, model)
     first, second = found.prompts

@@ -22,7 +22,7 @@ SCHEMAS: dict[str, Any] = {
 VALUES: dict[str, Any] = {
     "tags": ["a", "b"],
     "orders": [{"name": "x", "lines": [1, 2]}, {"name": "y", "lines": []}],
-    "user": {"name": "Ada"},
+    "user": {"name": "Ada", "9" * 5_000: "far"},
     "vip": True,
     "name": "Bo <b>",
 }
@@ -37,6 +37,7 @@ VALUES: dict[str, Any] = {
         ("{{#tags}}{{name}} {{/tags}}", "Bo <b> Bo <b> "),
         ("{{#orders}}{{name}}:{{#lines}}{{.}}{{/lines}};{{/orders}}", "x:12;y:;"),
         ("{{#user}}{{name}}{{/user}} {{user.name}}", "Ada Ada"),
+        (f"{{{{user.{'9' * 5_000}}}}}", "far"),
         ("a{{! left out }}b", "ab"),
         ("| {{=<% %>=}}<% name %> {{name}}", "| Bo <b> {{name}}"),
         ("a\n{{#vip}}\nb\n{{/vip}}\nc", "a\nb\nc"),

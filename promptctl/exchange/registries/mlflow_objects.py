@@ -59,7 +59,7 @@ def versions_in(source: Source) -> tuple[list[RegistryItem], dict[tuple[str, int
     for item in items_of(source, *_WRAPPERS):
         model = next((item.data[key] for key in _SINGLE if isinstance(item.data.get(key), dict)), item.data)
         for each in listed(model.get("aliases")):
-            if isinstance(each, dict) and isinstance(each.get("alias"), str) and str(each.get("version")).isdigit():
+            if isinstance(each, dict) and isinstance(each.get("alias"), str) and str(each.get("version")).isdecimal():
                 aliases.setdefault((str(model.get("name")), int(each["version"])), []).append(each["alias"])
         versions = [each for each in inside(item.data) if each.keys() - _OF_MODELS]
         for each in versions:

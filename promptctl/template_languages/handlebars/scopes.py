@@ -47,7 +47,7 @@ class TagValue:
         return value
 
     def _item(self, key: str) -> TagValue:
-        is_position = key.isdecimal() and "object" not in self.types
+        is_position = key.isdecimal() and len(key) < 10 and "object" not in self.types
         schema = self.schema or {}
         if is_position:
             items = schema.get("items")
