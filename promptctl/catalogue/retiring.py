@@ -157,9 +157,7 @@ def delete(
     alone = [each for each in found if each.kind == "dataset" and len(_dataset(tree, each.path).prompts) == 1]
     datasets = [each.path for each in alone]
     _refuse_rules(parts, datasets)
-    changes = [change_of(tree, path, None)]
-    for dataset in datasets:
-        changes += _without_dataset(tree, dataset, datasets)
+    changes = [change_of(tree, path, None), *_without_datasets(tree, datasets)]
     if (calibration := own_calibration(tree, prompt_id)) is not None:
         changes.append(change_of(tree, calibration, None))
     edited, notes = _edited(tree, [each for each in found if each.path not in datasets], changes)
@@ -233,27 +231,28 @@ def _dataset(tree: Tree, path: str) -> DatasetFile:
     return read_dataset_file(tree.read(path), path)
 
 
-def _without_dataset(tree: Tree, path: str, going: Sequence[str]) -> Iterator[FileEdit]:
-    """Yield the deletion of a dataset, of people's labels of it, and of its rows unless they are more than that."""
-    yield change_of(tree, path, None)
-    rows = _dataset(tree, path).cases_path
-    others = (each for each in tree.paths(DATASETS) if is_dataset(each) and each not in going)
-    is_own = rows is not None and not (is_recording(rows) or is_human_labels(rows))
-    if rows is not None and is_own and not any(rows.rpartition("/")[2].encode() in tree.read(each) for each in others):
-        yield change_of(tree, rows, None)
-    folder = labels_folder(path)
-    for each in tree.paths(folder):
-        if each.rpartition("/")[0] == folder:
-            whole = change_of(tree, each, None)
-            yield replace(whole, after=_labels_of_others(whole.before or b"", path))
+def _without_datasets(tree: Tree, going: Sequence[str]) -> Iterator[FileEdit]:
+    """Yield the deletion of datasets, of people's labels of them, and of their rows unless they are more than that."""
+    yield from (change_of(tree, path, None) for path in going)
+    for rows in dict.fromkeys(_dataset(tree, path).cases_path for path in going):
+        others = (each for each in tree.paths(DATASETS) if is_dataset(each) and each not in going)
+        if rows is None or is_recording(rows) or is_human_labels(rows):
+            continue
+        if not any(rows.rpartition("/")[2].encode() in tree.read(each) for each in others):
+            yield change_of(tree, rows, None)
+    for folder in dict.fromkeys(map(labels_folder, going)):
+        for each in tree.paths(folder):
+            if each.rpartition("/")[0] == folder:
+                whole = change_of(tree, each, None)
+                yield replace(whole, after=_labels_of_others(whole.before or b"", going))
 
 
-def _labels_of_others(data: bytes, dataset: str) -> bytes | None:
-    """Return a file of labels without those of a dataset; None if it has of no other, as one named alike could be."""
+def _labels_of_others(data: bytes, going: Sequence[str]) -> bytes | None:
+    """Return a file of labels without those of datasets; None if it has of no other, as one named alike could be."""
     named = [(line, _dataset_of(line)) for line in data.splitlines(keepends=True)]
-    if all(other in (None, dataset) for _, other in named):
+    if all(other in (None, *going) for _, other in named):
         return None
-    return b"".join(line for line, other in named if other != dataset)
+    return b"".join(line for line, other in named if other not in going)
 
 
 def _dataset_of(line: bytes) -> str | None:

@@ -269,10 +269,17 @@ def test_what_is_of_a_prompt_or_dataset_with_a_like_name_stays(cli: Cli, root: P
     for rows in ("recordings/triage.jsonl", "human-labels/other/ada.jsonl"):
         write(root, f"datasets/{rows}", "{}\n")
         write(root, f"datasets/by-{rows[0]}.yaml", f"prompts: [support/triage]\ncases: {rows}\n")
+    shared_rows = {"dataset": "datasets/c.yaml"}, {"dataset": "datasets/c.yml"}, {"dataset": "datasets/d.yaml"}
+    write(root, "datasets/human-labels/c/ada.jsonl", "".join(f"{json.dumps(each)}\n" for each in shared_rows))
+    write(root, "datasets/shared.jsonl", "{}\n")
+    for each in ("c.yaml", "c.yml"):
+        write(root, f"datasets/{each}", "prompts: [support/triage]\ncases: shared.jsonl\n")
     assert cli("delete", "support/triage", "--yes").exit_code == 0
     assert text_of(root, f"{labels}/ada.jsonl") == other
     assert not (root / f"{labels}/bo.jsonl").exists()
     assert not (root / "datasets/by-r.yaml").exists()
+    assert not (root / "datasets/shared.jsonl").exists()
+    assert text_of(root, "datasets/human-labels/c/ada.jsonl") == '{"dataset": "datasets/d.yaml"}\n'
     assert (root / "datasets/recordings/triage.jsonl").exists()
     assert (root / "datasets/human-labels/other/ada.jsonl").exists()
 
