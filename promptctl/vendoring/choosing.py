@@ -75,7 +75,7 @@ def _workspace(library: Library, wanted: str) -> str | None:
     if around:
         return max(around, key=len)
     is_path = any(path == wanted or path.startswith(f"{wanted}/") for path in library.paths())
-    if len(workspaces) == 1 and not (is_path and wanted):
+    if len(workspaces) == 1 and not is_path:
         return workspaces[0]
     if workspaces and not is_path:
         named = name_some([folder.rstrip("/") for folder in workspaces])

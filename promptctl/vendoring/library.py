@@ -10,7 +10,16 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from promptctl.context import Context
-from promptctl.errors import GitError, InvalidFiles, Place, RevisionNotFound, UsageError, WorkspaceError, printable
+from promptctl.errors import (
+    GitError,
+    InvalidFiles,
+    Place,
+    Problem,
+    RevisionNotFound,
+    UsageError,
+    WorkspaceError,
+    printable,
+)
 from promptctl.files.names import (
     DEFAULT_PLACES,
     PROMPT_SUFFIXES,
@@ -222,16 +231,18 @@ def share_of(tree: LibraryTree) -> tuple[str, ...] | None:
         if b"share" not in data:
             return None
         try:
-            given = read_yaml(data, tree.folder + SETTINGS).data
+            document = read_yaml(data, tree.folder + SETTINGS)
+            if not isinstance(document.data, dict) or "share" not in document.data:
+                return None
+            share = document.data["share"]
+            if not isinstance(share, list):
+                raise InvalidFiles([Problem("`share` is not a list", document.place("share"))])
         except InvalidFiles as error:
             raise WorkspaceError(
                 f"what is offered there is not known: {error.message}",
                 place=error.place,
                 hint="tell its owners: promptctl validate shows it",
             ) from error
-        share = given.get("share") if isinstance(given, dict) else None
-        if not isinstance(share, list):
-            return None
         if len(share) > _MOST_GLOBS:
             message = f"its `share` has {len(share):,} globs; at most {_MOST_GLOBS:,} are read"
             raise WorkspaceError(message, place=tree.place(SETTINGS), hint="its owners can name folders: support/*")

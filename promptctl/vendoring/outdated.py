@@ -101,7 +101,7 @@ def newer_tags(tag: str, tags: Sequence[str]) -> tuple[str, ...]:
     if mine is None:
         return ()
     found = []
-    for each in {tag for tag in tags if not tag.endswith(PEELED)}:
+    for each in set(tags):
         other = _version(each)
         if other is None or other["name"] != mine["name"] or (other["pre"] and not mine["pre"]):
             continue

@@ -232,6 +232,11 @@ def test_settings_that_cannot_be_read_offer_nothing(library: Path, workspace: Wo
     error = refused(workspace, "../acme-kit//unrelated")
     assert error.message.startswith("what is offered there is not known")
     assert str(error.place) == "promptctl.yaml:1:8"
+    write(library, "promptctl.yaml", "model: echo/echo\nshare: support/*\n")
+    commit(library, "Write one glob")
+    error = refused(workspace, "../acme-kit//unrelated")
+    assert error.message == "what is offered there is not known: `share` is not a list"
+    assert str(error.place) == "promptctl.yaml:2:8"
 
 
 def test_what_is_not_there_is_said_with_what_is(library: Path, workspace: Workspace) -> None:
