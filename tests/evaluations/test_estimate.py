@@ -47,7 +47,8 @@ def test_one_reading_of_the_log_serves_all_plans(lab: Lab, monkeypatch: pytest.M
 
     def counted(store: SqliteStore, *wanted: Filter) -> list[Attempt]:
         read.append(len(wanted))
-        return attempts(store, *wanted)
+        found: list[Attempt] = attempts(store, *wanted)
+        return found
 
     monkeypatch.setattr(SqliteStore, "attempts", counted)
     with lab.open() as workspace:

@@ -21,7 +21,7 @@ _Ending = tuple[Any, Any, Any, Any]
 
 
 def arm_calls(
-    connection: sqlite3.Connection, experiment: str, names: Sequence[str], until: str | None = None
+    connection: sqlite3.Connection, experiment: str, names: Sequence[str] = (), *, until: str | None = None
 ) -> Generator[ArmCall, None, None]:
     """Yield the calls of an experiment by the time of their first attempts, with the scores of these names.
 

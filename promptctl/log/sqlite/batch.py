@@ -151,7 +151,7 @@ class Batch:
         if settlements := [row.entry.settlement for row in self._rows if row.entry.settlement is not None]:
             from promptctl.log.sqlite.budgets import settle
 
-            settle(connection, settlements)
+            settle(connection, *settlements)
         if last // _FOLD_EVERY > first // _FOLD_EVERY:
             from promptctl.log.sqlite.totals import fold
 

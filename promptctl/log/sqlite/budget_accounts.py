@@ -77,7 +77,9 @@ _TERMED = _ACCOUNTS.replace("d.since FROM", "d.since, a.scope, a.each, a.per FRO
 FIND_ACCOUNT = f"{_TERMED} WHERE a.budget = ? AND a.key = ? AND a.window_start = ? AND a.unit = ?"
 
 
-def accounts(connection: sqlite3.Connection, budget: str | None, window_start: str | None) -> list[BudgetAccount]:
+def accounts(
+    connection: sqlite3.Connection, budget: str | None = None, window_start: str | None = None
+) -> list[BudgetAccount]:
     """Return every account, the newest windows first; or those of one window, and what is disabled of others."""
     if not has_table(connection, "budget_events"):
         return []

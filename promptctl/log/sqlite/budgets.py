@@ -118,7 +118,7 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
     return Admission(tuple(map(as_account, accounts)), refusals, tuple(events), has_due(connection, wanted.at))
 
 
-def settle(connection: sqlite3.Connection, settlements: Iterable[Settlement]) -> None:
+def settle(connection: sqlite3.Connection, *settlements: Settlement) -> None:
     """Count what executions spent and give back the rest of what was reserved for them, each once."""
     for settlement in settlements:
         settlement.events.clear()
@@ -277,7 +277,7 @@ def _notice(connection: sqlite3.Connection, account: AccountRow, execution: str)
     return [add_event(connection, kind, at, account, execution=execution) for kind in new]
 
 
-def events(connection: sqlite3.Connection, budget: str | None, limit: int | None) -> list[BudgetEvent]:
+def events(connection: sqlite3.Connection, budget: str | None = None, *, limit: int | None = None) -> list[BudgetEvent]:
     """Return what happened, newest first."""
     if not has_table(connection, "budget_events"):
         return []

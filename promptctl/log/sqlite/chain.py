@@ -54,8 +54,9 @@ def release(connection: sqlite3.Connection, condition: Condition) -> None:
     connection.execute("UPDATE changes SET salt = NULL WHERE number IN (SELECT number FROM temp.released)")
 
 
-def add_event(connection: sqlite3.Connection, kind: EventKind, note: Note, detail: Mapping[str, Any]) -> None:
+def add_event(connection: sqlite3.Connection, kind: EventKind, note: Note | None, detail: Mapping[str, Any]) -> None:
     """Put an event on record, with what became of the executions released before it."""
+    note = note or Note()
     connection.execute(_RELEASED)
     last = connection.execute("SELECT number, link FROM temp.released ORDER BY number DESC LIMIT 1").fetchone()
     number, link = max(last_link(connection), last or (0, NO_LINK))  # the newest row may be deleted

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import fields
 from operator import attrgetter
-from typing import Any
+from typing import Any, Unpack
 
 from promptctl.log.encoding import Fields, to_json, well_formed
 from promptctl.log.redaction import Redactor
@@ -59,7 +59,7 @@ def begin(connection: sqlite3.Connection, evaluations: Iterable[EvaluationRow], 
         connection.execute(_INSERT, tuple(values.values()))
 
 
-def update(connection: sqlite3.Connection, evaluation_id: str, status: str, totals: Totals) -> None:
+def update(connection: sqlite3.Connection, evaluation_id: str, *, status: str, totals: Totals) -> None:
     """Set an evaluation's status and totals; `running` again if it is resumed."""
     finished_at = None if status == "running" else utc_now()
     connection.execute(_UPDATE, (status, finished_at, to_json(totals.as_json()), evaluation_id))
@@ -82,7 +82,7 @@ def delete(connection: sqlite3.Connection, evaluation_id: str) -> int:
     return deleted
 
 
-def evaluations(connection: sqlite3.Connection, wanted: EvaluationQuery) -> list[EvaluationRow]:
+def evaluations(connection: sqlite3.Connection, **wanted: Unpack[EvaluationQuery]) -> list[EvaluationRow]:
     """Return the evaluations that are meant, newest first."""
     condition, parameters = where(
         {
@@ -109,7 +109,7 @@ def evaluation(connection: sqlite3.Connection, wanted: str) -> EvaluationRow:
 
 
 def results(
-    connection: sqlite3.Connection, evaluation_id: str, statuses: Collection[ResultStatus], first: int = 0
+    connection: sqlite3.Connection, evaluation_id: str, *, statuses: Collection[ResultStatus] = (), first: int = 0
 ) -> Generator[ResultRow, None, None]:
     """Yield the evaluation's results in the order of its dataset, with their outputs."""
     for row in connection.execute(_SELECT_RESULTS, (evaluation_id, first)):

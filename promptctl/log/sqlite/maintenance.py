@@ -31,7 +31,7 @@ _BATCH = 1_000
 _PAUSE_S = 0.02
 
 
-def prune(database: Database, retention: Retention, note: Note, *, is_dry_run: bool) -> Pruned:
+def prune(database: Database, retention: Retention, note: Note | None, *, is_dry_run: bool) -> Pruned:
     """Prune in one transaction.
 
     What is deleted is overwritten with zeros in the file (`secure_delete`); call `vacuum` to give the space back.
@@ -60,7 +60,7 @@ def vacuum(database: Database) -> int:
     return before - database.path.stat().st_size
 
 
-def back_up(database: Database, target: Path, note: Note) -> None:
+def back_up(database: Database, target: Path, note: Note | None = None) -> None:
     """Copy the log as of this moment to a new file of mode 0600, while others go on writing, and check the copy.
 
     A log that can be written then has an event of it; one that can only be read is copied all the same.
@@ -112,7 +112,7 @@ def _check_copy(target: Path) -> None:
         raise LogError(f"the backup {target} is not sound ({found})", hint="promptctl log verify checks the log itself")
 
 
-def _prune(connection: sqlite3.Connection, retention: Retention, note: Note) -> Pruned:
+def _prune(connection: sqlite3.Connection, retention: Retention, note: Note | None) -> Pruned:
     connection.execute("UPDATE maintenance SET is_open = 1")
     contents = latest_calls = rows = 0
     if retention.rows_before is not None:
@@ -165,7 +165,7 @@ def _run(database: Database, *statements: str) -> None:
             connection.execute(statement)
 
 
-def correct(database: Database, corrections: Mapping[str, CostCorrection], note: Note) -> int:
+def correct(database: Database, corrections: Mapping[str, CostCorrection], note: Note | None = None) -> int:
     """Append corrections of costs, each batch in a transaction, so that no other process waits long; return how many.
 
     The event is in the transaction of the first batch that corrects anything, so that no correction is without one.

@@ -85,8 +85,8 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
         new = {id_ for id_ in theirs if id_ not in known and id_ not in gone}
         here, kept = _evaluated(database)
         with reading(file):
-            rows = [row for row in evaluations(source, {}) if row.id not in gone]
-            graded = [each for row in rows for each in results(source, row.id, ()) if _is_new(each, kept)]
+            rows = [row for row in evaluations(source) if row.id not in gone]
+            graded = [each for row in rows for each in results(source, row.id) if _is_new(each, kept)]
             latest = [each for each in _latest_calls(source) if each.id not in gone and each.id not in known]
         begun = [row for row in rows if row.id not in here]
         finished = [row for row in rows if row.id in here and (row.finished_at or "") > (here[row.id] or "")]

@@ -23,11 +23,11 @@ _FIELDS = (*PLAIN_FIELDS, *JSON_FIELDS, "kept_content", *CONTENT_FIELDS)
 
 
 def executions(
-    connection: sqlite3.Connection, wanted: Filter, *, with_content: bool
+    connection: sqlite3.Connection, wanted: Filter | None = None, *, with_content: bool = False
 ) -> Generator[Execution, None, None]:
     """Yield the executions that the filter means, newest first."""
     add_search(connection)
-    sql, parameters = select_executions(wanted, rows(connection))
+    sql, parameters = select_executions(wanted or Filter(), rows(connection))
     feedback = feedback_reader(connection)
     for row in connection.execute(sql, parameters):
         yield feedback(as_execution(connection, row, with_content=with_content))
@@ -54,15 +54,15 @@ def execution(connection: sqlite3.Connection, wanted: str, *, with_feedback: boo
     return replace(found, corrections=corrections(connection, found.id))
 
 
-def attempts(connection: sqlite3.Connection, wanted: Filter) -> Iterator[Attempt]:
-    """Yield the attempts that the filter means, newest first, in numbers alone."""
+def attempts(connection: sqlite3.Connection, *wanted: Filter) -> list[Attempt]:
+    """Return the attempts that each filter means, newest first, in numbers alone."""
     add_search(connection)
     source = rows(connection)
     size = "(SELECT bytes FROM payloads WHERE hash = inputs_hash)"
     read = {"cost_nano_usd": source.cost, "commit": "commit_id", "inputs_bytes": size}
     columns = ", ".join(read.get(name, name) for name in Attempt._fields)
     select = f"SELECT {columns} FROM {source.table}"  # noqa: S608 - made of our own names
-    yield from map(Attempt._make, connection.execute(*_newest_first(select, wanted)))
+    return [Attempt._make(row) for each in wanted for row in connection.execute(*_newest_first(select, each))]
 
 
 def messages(
@@ -76,8 +76,9 @@ def messages(
         yield None if text is None else json.loads(text)
 
 
-def latest_call(connection: sqlite3.Connection, ids: Sequence[str]) -> Execution | None:
+def latest_call(connection: sqlite3.Connection, prompt: str, formerly: Sequence[str] = ()) -> Execution | None:
     """Return the last call of a prompt in full, by all ids that it had."""
+    ids = (prompt, *formerly)
     row = connection.execute(
         f"SELECT execution FROM latest_calls WHERE prompt IN ({', '.join('?' * len(ids))}) "  # noqa: S608
         "ORDER BY started_at DESC, execution_id DESC LIMIT 1",
@@ -176,7 +177,7 @@ class StepBound:
         return self.is_reached
 
 
-def page(connection: sqlite3.Connection, wanted: Filter, *, is_patient: bool) -> ExecutionPage:
+def page(connection: sqlite3.Connection, wanted: Filter, *, is_patient: bool = False) -> ExecutionPage:
     """Return the first executions that the filter means, and how many there are if that is soon told."""
     add_search(connection)
     limit, factor = wanted.limit or _ROWS, float(_PATIENCE if is_patient else 1)

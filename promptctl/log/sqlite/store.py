@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptctl.errors import LogError, LogFailure
-from promptctl.log.records import CostCorrection, Entry, Execution
+from promptctl.log.records import Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.batch import Batch
 from promptctl.log.sqlite.database import Database
@@ -21,24 +21,33 @@ from promptctl.log.sqlite.opening import show_at
 from promptctl.log.sqlite.unsaved import Unsaved
 
 if TYPE_CHECKING:
-    from promptctl.log.arm_calls import ArmCall
-    from promptctl.log.attempts import Attempt
-    from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
-    from promptctl.log.call_cells import CallCells, ChooseStep
-    from promptctl.log.call_totals import CallTotals, Dimension
-    from promptctl.log.evidence import Erased, Erasure, Event, Merged, Note, Verification
+    from promptctl.log.budgets import Admission, BudgetEvent, Reservation
+    from promptctl.log.evidence import Erased, Erasure, Merged, Note
     from promptctl.log.feedback import Feedback
-    from promptctl.log.filter import ExecutionPage, Filter
-    from promptctl.log.results import EvaluationQuery, EvaluationRow, ResultRow, ResultStatus, Totals
+    from promptctl.log.filter import Filter
+    from promptctl.log.results import EvaluationRow, ResultRow
     from promptctl.log.retention import Pruned, Retention
     from promptctl.log.search import Searched, TextQuery
     from promptctl.log.sqlite.forks import ConnectionUse
-    from promptctl.log.store import LogWarning
+    from promptctl.log.store import LogWarning, Store
+else:
+    Store = object
 
 T = TypeVar("T")
+_Work = Callable[[Any], Any]
 
 
-class SqliteStore:
+def _method(do: Callable[[SqliteStore, _Work], Any], module: str, name: str) -> Any:
+    """Return a method whose work is a function of a module beside this one, which is loaded when it is first called."""
+
+    def method(store: SqliteStore, *given: Any, **named: Any) -> Any:
+        function = getattr(import_module(f"promptctl.log.sqlite.{module}"), name)
+        return do(store, lambda connection: function(connection, *given, **named))
+
+    return method
+
+
+class SqliteStore(Store):
     """A `Store` in the file `path`; records that it does not take go to files beside it, or in `spare_folder`.
 
     A record survives the death of every process, but the last ones before a power failure may be lost
@@ -66,6 +75,25 @@ class SqliteStore:
     def is_new(self) -> bool:
         return not self.path.exists() and not self.unsaved.files()
 
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Read everything as of one moment, however many queries that takes."""
+        with self._use() as use:
+            return work(use.connection)
+
+    def _stream(self, work: Callable[[sqlite3.Connection], Generator[T, None, None]]) -> Iterator[T]:
+        """Yield rows as they are read, as of one moment. In a forked child they raise `LogFailure`."""
+        with self._use() as use:
+            yield from use.stream(work(use.connection))
+
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Write in one transaction."""
+        return self.database.write(work)
+
+    def _look_after(self, work: Callable[[Database], T]) -> T:
+        """Do something with the whole file, once it has what waits for it."""
+        self._take_in_before_reading()
+        return work(self.database)
+
     def append(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> LogWarning | None:
         batch = Batch(entries, results, self.redactor)
         try:
@@ -79,24 +107,14 @@ class SqliteStore:
     def append_at_once(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> bool:
         return self.database.write_at_once(Batch(entries, results, self.redactor).write)
 
-    def executions(self, wanted: Filter | None = None, *, with_content: bool = False) -> Iterator[Execution]:
-        from promptctl.log.filter import Filter
-        from promptctl.log.sqlite.queries import executions
-
-        return self._streaming(partial(executions, wanted=wanted or Filter(), with_content=with_content))
-
-    def page(self, wanted: Filter, *, is_patient: bool = False) -> ExecutionPage:
-        from promptctl.log.sqlite.queries import page
-
-        with self._reading() as connection:
-            return page(connection, wanted, is_patient=is_patient)
+    executions = _method(_stream, "queries", "executions")
+    page = _method(_read, "queries", "page")
 
     def execution(self, wanted: str, *, with_feedback: bool = True) -> Execution:
         from promptctl.log.sqlite.queries import execution
 
         try:
-            with self._reading() as connection:
-                return execution(connection, wanted, with_feedback=with_feedback)
+            return self._read(lambda connection: execution(connection, wanted, with_feedback=with_feedback))
         except LogError as error:
             if (error.hint or "").startswith("see the ids") and (waiting := self.unsaved.files()):
                 error.hint = (
@@ -104,22 +122,9 @@ class SqliteStore:
                 )
             raise
 
-    def attempts(self, *wanted: Filter) -> list[Attempt]:
-        from promptctl.log.sqlite.queries import attempts
-
-        with self._reading() as connection:
-            return [each for one in wanted for each in attempts(connection, one)]
-
-    def messages(self, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
-        from promptctl.log.sqlite.queries import messages
-
-        return self._streaming(partial(messages, ids=ids))
-
-    def latest_call(self, prompt: str, formerly: Sequence[str] = ()) -> Execution | None:
-        from promptctl.log.sqlite.queries import latest_call
-
-        with self._reading() as connection:
-            return latest_call(connection, (prompt, *formerly))
+    attempts = _method(_read, "queries", "attempts")
+    messages = _method(_stream, "queries", "messages")
+    latest_call = _method(_read, "queries", "latest_call")
 
     def search(
         self, query: TextQuery, wanted: Filter | None = None, *, is_scan: bool = False, is_bounded: bool = False
@@ -133,36 +138,11 @@ class SqliteStore:
             return Searched(())
         return search(self.database, query, wanted or Filter(), is_scan=is_scan, is_bounded=is_bounded)
 
-    def totals(
-        self,
-        wanted: Filter | None = None,
-        by: Sequence[Dimension] = ("prompt", "version"),
-        *,
-        costs_only: bool = False,
-    ) -> list[CallTotals]:
-        from promptctl.log.filter import Filter
-        from promptctl.log.sqlite.totals import totals
+    totals = _method(_read, "totals", "totals")
+    without_row = _method(_read, "totals", "without_row")
+    call_cells = _method(_read, "call_cells", "call_cells")
 
-        with self._reading() as connection:
-            return totals(connection, wanted or Filter(), by, costs_only=costs_only)
-
-    def without_row(self, wanted: Filter, by: Sequence[Dimension], *, costs_only: bool = False) -> CallTotals | None:
-        from promptctl.log.sqlite.totals import without_row
-
-        with self._reading() as connection:
-            return without_row(connection, wanted, by, costs_only=costs_only)
-
-    def call_cells(self, wanted: Filter, choose_step: ChooseStep) -> CallCells:
-        from promptctl.log.sqlite.call_cells import call_cells
-
-        with self._reading() as connection:
-            return call_cells(connection, wanted, choose_step)
-
-    def correct_costs(self, corrections: Mapping[str, CostCorrection], note: Note | None = None) -> int:
-        from promptctl.log.evidence import Note
-        from promptctl.log.sqlite.maintenance import correct
-
-        return correct(self.database, corrections, note or Note())
+    correct_costs = _method(_look_after, "maintenance", "correct")
 
     def add_feedback(self, given: Feedback) -> Feedback:
         from promptctl.log.sqlite.feedback import add, redacted
@@ -174,44 +154,18 @@ class SqliteStore:
             raise LogError(f"no execution `{given.execution_id}` in the log", hint=hint)
         return safe
 
-    def outcomes(self, experiment: str, names: Sequence[str] = (), *, until: str | None = None) -> Iterator[ArmCall]:
-        from promptctl.log.sqlite.arm_calls import arm_calls
-
-        return self._streaming(partial(arm_calls, experiment=experiment, names=names, until=until))
+    outcomes = _method(_stream, "arm_calls", "arm_calls")
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
         from promptctl.log.sqlite.evaluations import begin
 
         self.database.write(lambda connection: begin(connection, evaluations, self.redactor))
 
-    def update_evaluation(self, evaluation_id: str, *, status: str, totals: Totals) -> None:
-        from promptctl.log.sqlite.evaluations import update
-
-        self.database.write(lambda connection: update(connection, evaluation_id, status, totals))
-
-    def delete_evaluation(self, evaluation_id: str) -> int:
-        from promptctl.log.sqlite.evaluations import delete
-
-        return self.database.write(lambda connection: delete(connection, evaluation_id))
-
-    def evaluations(self, **wanted: Unpack[EvaluationQuery]) -> list[EvaluationRow]:
-        from promptctl.log.sqlite.evaluations import evaluations
-
-        with self._reading() as connection:
-            return evaluations(connection, wanted)
-
-    def evaluation(self, wanted: str) -> EvaluationRow:
-        from promptctl.log.sqlite.evaluations import evaluation
-
-        with self._reading() as connection:
-            return evaluation(connection, wanted)
-
-    def results(
-        self, evaluation_id: str, *, statuses: Collection[ResultStatus] = (), first: int = 0
-    ) -> Iterator[ResultRow]:
-        from promptctl.log.sqlite.evaluations import results
-
-        return self._streaming(partial(results, evaluation_id=evaluation_id, statuses=statuses, first=first))
+    update_evaluation = _method(_write, "evaluations", "update")
+    delete_evaluation = _method(_write, "evaluations", "delete")
+    evaluations = _method(_read, "evaluations", "evaluations")
+    evaluation = _method(_read, "evaluations", "evaluation")
+    results = _method(_stream, "evaluations", "results")
 
     def reserve(self, wanted: Reservation, *, is_dry_run: bool = False) -> Admission:
         from promptctl.log.sqlite.budgets import reserve
@@ -241,47 +195,26 @@ class SqliteStore:
         is_done = self.database.write_at_once(lambda connection: found.append(reserve(connection, wanted)))
         return found[0] if is_done else None
 
-    def settle(self, *settlements: Settlement) -> None:
-        from promptctl.log.sqlite.budgets import settle
-
-        self.database.write(lambda connection: settle(connection, settlements))
-
-    def budget_accounts(self, budget: str | None = None, window_start: str | None = None) -> list[BudgetAccount]:
-        from promptctl.log.sqlite.budget_accounts import accounts
-
-        with self._reading() as connection:
-            return accounts(connection, budget, window_start)
-
-    def budget_events(self, budget: str | None = None, *, limit: int | None = None) -> list[BudgetEvent]:
-        from promptctl.log.sqlite.budgets import events
-
-        with self._reading() as connection:
-            return events(connection, budget, limit)
+    settle = _method(_write, "budgets", "settle")
+    budget_accounts = _method(_read, "budget_accounts", "accounts")
+    budget_events = _method(_read, "budgets", "events")
 
     def enable_budget(self, budget: str, reason: str, key: str | None = None) -> list[BudgetEvent]:
         from promptctl.log.sqlite.budgets import enable, with_plain_names
 
         reason = self.redactor.redact(reason)
         found = self.database.write(lambda connection: enable(connection, budget, reason, key))
-        with self._reading() as connection:
-            return with_plain_names(connection, found)
+        return self._read(lambda connection: with_plain_names(connection, found))
 
     def claim_webhook(self, now: str, until: str) -> BudgetEvent | None:
         from promptctl.log.sqlite.budgets import claim_webhook, with_plain_names
 
         found = self.database.write(lambda connection: claim_webhook(connection, now, until))
-        if not found:
-            return None
-        with self._reading() as connection:
-            return with_plain_names(connection, found)[0]
+        return self._read(lambda connection: with_plain_names(connection, found))[0] if found else None
 
-    def mark_webhook(self, event_id: int, state: WebhookState, not_before: str) -> None:
-        from promptctl.log.sqlite.budgets import mark_webhook
-
-        self.database.write(lambda connection: mark_webhook(connection, event_id, state, not_before))
+    mark_webhook = _method(_write, "budgets", "mark_webhook")
 
     def prune(self, retention: Retention, *, is_dry_run: bool = False, note: Note | None = None) -> Pruned:
-        from promptctl.log.evidence import Note
         from promptctl.log.retention import Pruned
         from promptctl.log.sqlite.maintenance import prune
         from promptctl.log.sqlite.search_index import clear
@@ -289,7 +222,7 @@ class SqliteStore:
         if self.is_new:
             return Pruned(0, 0, 0, 0, 0)
         self._take_in_unsaved()  # or their contents would outlive the pruning
-        pruned = prune(self.database, retention, note or Note(), is_dry_run=is_dry_run)
+        pruned = prune(self.database, retention, note, is_dry_run=is_dry_run)
         if not is_dry_run:
             clear(self.path)
         return pruned
@@ -299,11 +232,7 @@ class SqliteStore:
 
         return 0 if self.is_new else vacuum(self.database)
 
-    def verify(self, head: str | None = None) -> Verification:
-        from promptctl.log.sqlite.verifying import verify
-
-        self._take_in_before_reading()
-        return verify(self.database, head)
+    verify = _method(_look_after, "verifying", "verify")
 
     def redact(self, meant: Erasure, note: Note, *, is_dry_run: bool = False) -> Erased:
         from promptctl.log.evidence import Erased
@@ -325,18 +254,9 @@ class SqliteStore:
         self._take_in_before_reading()
         return merge(self.database, self.redactor, file, note, is_dry_run=is_dry_run)
 
-    def events(self) -> list[Event]:
-        from promptctl.log.sqlite.chain import events
+    events = _method(_read, "chain", "events")
 
-        with self._reading() as connection:
-            return events(connection)
-
-    def back_up(self, target: Path, note: Note | None = None) -> None:
-        from promptctl.log.evidence import Note
-        from promptctl.log.sqlite.maintenance import back_up
-
-        self._take_in_before_reading()
-        back_up(self.database, target, note or Note())
+    back_up = _method(_look_after, "maintenance", "back_up")
 
     def close(self) -> None:
         """Close the connection. The last process to do so merges SQLite's side file, so that one file holds it all."""
@@ -349,17 +269,6 @@ class SqliteStore:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Read everything as of one moment, however many queries that takes."""
-        with self._use() as use:
-            yield use.connection
-
-    def _streaming(self, read: Callable[[sqlite3.Connection], Generator[T, None, None]]) -> Iterator[T]:
-        """Yield rows as they are read, as of one moment. In a forked child they raise `LogFailure`."""
-        with self._use() as use:
-            yield from use.stream(read(use.connection))
 
     def _use(self) -> AbstractContextManager[ConnectionUse]:
         self._take_in_before_reading()

@@ -45,12 +45,17 @@ _STORED = len("2026-05-03T09:30:00.000Z")
 
 
 def totals(
-    connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension], *, costs_only: bool = False
+    connection: sqlite3.Connection,
+    wanted: Filter | None = None,
+    by: Sequence[Dimension] = ("prompt", "version"),
+    *,
+    costs_only: bool = False,
 ) -> list[CallTotals]:
     """Return the totals of each group, those of earlier prompt ids added to the current one's.
 
     Raises `UsageError` for a dimension that there is not.
     """
+    wanted = wanted or Filter()
     for dimension in by:
         _check(dimension)
     if not costs_only:

@@ -54,7 +54,7 @@ class _Problems:
             self.found.append(LogProblem(kind=kind, subject=subject, message=message))
 
 
-def verify(database: Database, head: str | None) -> Verification:
+def verify(database: Database, head: str | None = None) -> Verification:
     """Check the log as of this moment; nothing is changed. `head` is a link in hex that has to be in the chain."""
     problems = _Problems()
     with ThreadPoolExecutor(1) as other, database.reading() as connection:

@@ -16,7 +16,9 @@ from tests.log.conftest import make_some
 
 
 def cells(log: SqliteStore) -> CallCells:
-    return log.call_cells(Filter(source="app", since="2026-05-02T00:00:00.000Z"), lambda _first, _last: ("day", ""))
+    wanted = Filter(source="app", since="2026-05-02T00:00:00.000Z")
+    found: CallCells = log.call_cells(wanted, lambda _first, _last: ("day", ""))
+    return found
 
 
 @pytest.mark.parametrize("python", [sys.executable, "/nowhere/python", "/bin/false"])

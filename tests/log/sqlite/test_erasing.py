@@ -131,7 +131,7 @@ def test_one_execution_is_erased_by_the_end_of_its_id(filled: SqliteStore, path:
     meant = next(each for each in filled.executions() if each.prompt == "c")
     result = {"status": "error", "execution_id": meant.id, "output": "Dear", "error_message": f"not {CANARY}"}
     detail = ResultDetail(reason=f"{CANARY} is named")
-    filled.append([], [ResultRow(evaluation_id="e2", case_id="c", detail=detail, **result)])  # type: ignore[arg-type]
+    filled.append([], [ResultRow(evaluation_id="e2", case_id="c", detail=detail, **result)])
     assert filled.redact(Erasure(execution=meant.id[-8:]), Note()).executions == 1
     (row,) = filled.results("e2")
     assert (row.output, row.error_message, row.detail) == (None, "[erased]", ResultDetail())

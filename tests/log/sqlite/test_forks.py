@@ -247,7 +247,7 @@ def test_a_thread_counts_as_reading_until_the_stream_that_it_ends_is_closed(fill
         finally:
             inside.append(threading.get_ident() in forks.THREADS._depths)
 
-    rows = filled._streaming(ids)
+    rows = filled._stream(ids)
     next(rows)
     if how == "close":
         rows.close()  # type: ignore[attr-defined]

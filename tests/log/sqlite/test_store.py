@@ -168,7 +168,7 @@ def test_a_process_that_writes_reads_again_on_one_connection(
     rows = log.executions()
     next(rows)
     assert calls_counted(log) == 3, "beside a reading that is not done"
-    rows.close()  # type: ignore[attr-defined]
+    rows.close()
     assert len(opened) == 2
     child = os.fork()
     if child == 0:
