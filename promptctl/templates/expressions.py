@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jinja2 import nodes
+from jinja2.visitor import NodeVisitor
 
 from promptctl.templates.conditions import compared, tested
 from promptctl.templates.events import ITEM, VALUE, Act, Branch, Condition, Event, Origin, Use
@@ -36,7 +37,7 @@ _MADE_BY_METHOD = {
 }  # fmt: skip
 
 
-class Expressions:
+class Expressions(NodeVisitor):
     """Reader of expressions: adds what they do to `events`.
 
     `scope` holds the variables that the template has set; `holds` the conditions under which it gets here.
@@ -71,9 +72,11 @@ class Expressions:
 
     def value(self, node: nodes.Node) -> Origin:
         """Return the origin of an expression's value; add what finding it does."""
-        reader = _READERS.get(type(node))
-        if reader is not None:
-            return reader(self, node)
+        found: Origin = self.visit(node)
+        return found
+
+    def generic_visit(self, node: nodes.Node, *_: Any, **__: Any) -> Origin:
+        """Read an expression that has no method of its own."""
         if isinstance(node, nodes.BinExpr):
             return self._calculated(node)
         if isinstance(node, nodes.UnaryExpr):
@@ -108,17 +111,17 @@ class Expressions:
             self.use(value, "value", each.lineno)
         return Origin(sources=sources(values))
 
-    def _name(self, node: nodes.Name) -> Origin:
+    def visit_Name(self, node: nodes.Name) -> Origin:
         if node.name in self.scope:
             return self.scope[node.name]
         if node.name in FUNCTIONS or node.name == "self":
             return Origin()
         return Origin((node.name,), ((node.name,),))
 
-    def _entry(self, node: nodes.Getattr) -> Origin:
+    def visit_Getattr(self, node: nodes.Getattr) -> Origin:
         return self.value(node.node).at(node.attr)
 
-    def _item(self, node: nodes.Getitem) -> Origin:
+    def visit_Getitem(self, node: nodes.Getitem) -> Origin:
         value, given = self.value(node.node), node.arg
         if isinstance(given, nodes.Slice):
             self.use(value, "sized", node.lineno)
@@ -143,16 +146,20 @@ class Expressions:
         self.use(place, "value", node.lineno)
         return Origin(sources=value.sources)
 
-    def _const(self, node: nodes.Const) -> Origin:
-        return _type_of(node.value)
+    def visit_Const(self, node: nodes.Const) -> Origin:
+        if isinstance(node.value, bool):
+            return BOOLEAN
+        return {str: TEXT, int: INTEGER, float: NUMBER}.get(type(node.value), Origin())
 
-    def _list(self, node: nodes.List | nodes.Tuple) -> Origin:
+    def visit_List(self, node: nodes.List | nodes.Tuple) -> Origin:
         values = [self.value(item) for item in node.items]
         for value in values:
             self.use(value, "value", node.lineno)
         return Origin(sources=sources(values), type="list", items=values[0] if len(values) == 1 else None)
 
-    def _joined(self, node: nodes.Concat) -> Origin:
+    visit_Tuple = visit_List
+
+    def visit_Concat(self, node: nodes.Concat) -> Origin:
         values = [self.value(part) for part in node.nodes]
         for value in values:
             self.use(value, "print", node.lineno)
@@ -174,7 +181,7 @@ class Expressions:
             self.use(side, "integer" if is_count else "number", node.lineno)
         return Origin(sources=sources((left, right)), type="number")
 
-    def _truth(self, node: nodes.And | nodes.Or) -> Origin:
+    def visit_And(self, node: nodes.And | nodes.Or) -> Origin:
         """`a or b` is one of both; it is tested, and used as the value that it is."""
         left = self.value(node.left)
         self.use(left, "truth", node.lineno)
@@ -183,11 +190,15 @@ class Expressions:
             right = self.value(node.right)
         return self._either(left, right, node.lineno)
 
-    def _tested(self, node: nodes.Node) -> Origin:
+    visit_Or = visit_And
+
+    def visit_Test(self, node: nodes.Not | nodes.Test | nodes.Compare) -> Origin:
         self.condition(node)
         return BOOLEAN
 
-    def _inline(self, node: nodes.CondExpr) -> Origin:
+    visit_Not = visit_Compare = visit_Test
+
+    def visit_CondExpr(self, node: nodes.CondExpr) -> Origin:
         condition = self.condition(node.test)
         self._events.append(Branch(condition=condition, kind="inline", line=node.lineno, holds=self.holds))
         with self.under(condition):
@@ -208,7 +219,7 @@ class Expressions:
         self.use(other, "value", line)
         return Origin(sources=origins, type=value.type if value.type == other.type else "")
 
-    def _call(self, node: nodes.Call) -> Origin:
+    def visit_Call(self, node: nodes.Call) -> Origin:
         called = node.node
         if isinstance(called, nodes.Getattr):
             return self._method(called, node)
@@ -245,34 +256,9 @@ class Expressions:
         made = _MADE_BY_METHOD.get(name, TEXT)
         return Origin(sources=(*value.sources, *given.sources), type=made.type, items=made.items)
 
-    def _filter(self, node: nodes.Filter) -> Origin:
+    def visit_Filter(self, node: nodes.Filter) -> Origin:
         value = self.value(node.node) if node.node is not None else TEXT
         for given in (*node.args, *(each.value for each in node.kwargs)):
             if literal(given) is NO_LITERAL:
                 self.use(self.value(given), "value", node.lineno)
         return filtered(self, node, node.name, value)
-
-
-_READERS: dict[type[nodes.Node], Callable[[Expressions, Any], Origin]] = {
-    nodes.Name: Expressions._name,
-    nodes.Getattr: Expressions._entry,
-    nodes.Getitem: Expressions._item,
-    nodes.Const: Expressions._const,
-    nodes.List: Expressions._list,
-    nodes.Tuple: Expressions._list,
-    nodes.Concat: Expressions._joined,
-    nodes.And: Expressions._truth,
-    nodes.Or: Expressions._truth,
-    nodes.Not: Expressions._tested,
-    nodes.Test: Expressions._tested,
-    nodes.Compare: Expressions._tested,
-    nodes.CondExpr: Expressions._inline,
-    nodes.Call: Expressions._call,
-    nodes.Filter: Expressions._filter,
-}
-
-
-def _type_of(literal: Any) -> Origin:
-    if isinstance(literal, bool):
-        return BOOLEAN
-    return {str: TEXT, int: INTEGER, float: NUMBER}.get(type(literal), Origin())

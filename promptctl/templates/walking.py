@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from jinja2 import nodes
+from jinja2.visitor import NodeVisitor
 
 from promptctl.templates.environment import PromptEnvironment
 from promptctl.templates.events import ITEM, Branch, Condition, Event, Include, Origin, Printed, Text
@@ -27,7 +28,7 @@ def walk(text: str) -> tuple[Event, ...]:
     return tuple(walked.events)
 
 
-class _Walk:
+class _Walk(NodeVisitor):
     """Walk over one template. `scope` holds the variables that it has set so far."""
 
     def __init__(self) -> None:
@@ -38,31 +39,18 @@ class _Walk:
         self._called: set[str] = set()
         self._calling: list[str] = []
         self._calls = 0
-        self._visits: dict[type[nodes.Node], Callable[[Any], None]] = {
-            nodes.Output: self._output,
-            nodes.If: self._if,
-            nodes.For: self._for,
-            nodes.Assign: lambda node: self._set(node.target, node.node),
-            nodes.AssignBlock: self._assign_block,
-            nodes.With: self._with,
-            nodes.Scope: self._inner_scope,
-            nodes.FilterBlock: self._filter_block,
-            nodes.Macro: self._macro,
-            nodes.CallBlock: self._call_block,
-            nodes.Include: self._include,
-        }
 
     def statements(self, body: Sequence[nodes.Node]) -> None:
         """Add what these statements do."""
         for node in body:
-            self._visits[type(node)](node)
+            self.visit(node)
 
     def uncalled(self) -> None:
         """Add what the macros do that nothing here calls."""
         for name in self._macros.keys() - self._called:
             self._run(self._macros[name], {})
 
-    def _output(self, node: nodes.Output) -> None:
+    def visit_Output(self, node: nodes.Output) -> None:
         for part in node.nodes:
             if isinstance(part, nodes.TemplateData):
                 self._add(Text(text=part.data, line=part.lineno, is_repeated=self._loops > 0))
@@ -83,7 +71,7 @@ class _Walk:
     def _add(self, event: Event) -> None:
         self.events.append(replace(event, holds=self._expressions.holds))
 
-    def _if(self, node: nodes.If) -> None:
+    def visit_If(self, node: nodes.If) -> None:
         with self._expressions.under():
             outer, scopes = self._expressions.scope, []
             for number, branch in enumerate((node, *node.elif_)):
@@ -102,7 +90,7 @@ class _Walk:
                 self.statements(node.else_)
             self._expressions.scope = _merged([*scopes, self._expressions.scope])
 
-    def _for(self, node: nodes.For) -> None:
+    def visit_For(self, node: nodes.For) -> None:
         expressions = self._expressions
         iterated = expressions.value(node.iter)
         expressions.use(iterated, "list", node.lineno)
@@ -117,7 +105,10 @@ class _Walk:
         with self._scope():
             self.statements(node.else_)
 
-    def _set(self, target: nodes.Node, expression: nodes.Expr) -> None:
+    def visit_Assign(self, node: nodes.Assign) -> None:
+        self._set(node.target, node.node)
+
+    def _set(self, target: nodes.Node, expression: nodes.Node) -> None:
         value = self._expressions.value(expression)
         self._expressions.use(value, "value", expression.lineno)
         self._bind(target, value)
@@ -133,7 +124,7 @@ class _Walk:
             namespace = self._expressions.value(nodes.Name(target.name, "load", lineno=target.lineno))
             self._expressions.use(namespace, "value", target.lineno)
 
-    def _assign_block(self, node: nodes.AssignBlock) -> None:
+    def visit_AssignBlock(self, node: nodes.AssignBlock) -> None:
         with self._scope():
             self._bind(node.target, Origin())
             self.statements(node.body)
@@ -141,34 +132,34 @@ class _Walk:
             self._expressions.value(node.filter)
         self._bind(node.target, Origin(type="text"))
 
-    def _with(self, node: nodes.With) -> None:
+    def visit_With(self, node: nodes.With) -> None:
         with self._scope():
             for target, value in zip(node.targets, node.values, strict=True):
                 self._set(target, value)
             self.statements(node.body)
 
-    def _inner_scope(self, node: nodes.Scope) -> None:
+    def visit_Scope(self, node: nodes.Scope) -> None:
         with self._scope():
             self.statements(node.body)
 
-    def _filter_block(self, node: nodes.FilterBlock) -> None:
+    def visit_FilterBlock(self, node: nodes.FilterBlock) -> None:
         with self._scope():
             self.statements(node.body)
             self._expressions.value(node.filter)
 
-    def _macro(self, node: nodes.Macro) -> None:
+    def visit_Macro(self, node: nodes.Macro) -> None:
         self._macros[node.name] = node
         self._called.discard(node.name)
         self._expressions.scope[node.name] = Origin(type="macro")
 
-    def _call_block(self, node: nodes.CallBlock) -> None:
+    def visit_CallBlock(self, node: nodes.CallBlock) -> None:
         self._print(node.call)
         with self._scope():
             for name in node.args:
                 self._expressions.scope[name.name] = Origin()
             self.statements(node.body)
 
-    def _include(self, node: nodes.Include) -> None:
+    def visit_Include(self, node: nodes.Include) -> None:
         assert isinstance(node.template, nodes.Const)
         bindings = dict(self._expressions.scope)
         self._add(
