@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection
 from itertools import takewhile
 
+from promptctl.files.wording import alike_until
+
 # Zero-width and other characters without a shape of their own.
 _UNSEEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
@@ -63,7 +65,7 @@ def unseen_difference(first: str, second: str) -> str | None:
     """
     if first == second or normal(first) != normal(second):
         return None
-    at = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+    at = alike_until(first, second)
     while at and _is_mark(first[at : at + 1] or second[at : at + 1]):
         at -= 1
     how = next(

@@ -14,6 +14,7 @@ from typing import Any
 
 from promptctl.errors import Place, WorkspaceError
 from promptctl.files.tree import Overlay, Tree, read_file
+from promptctl.files.wording import alike_until
 from promptctl.files.writing import replace_file
 
 _MAX_BYTES = 1 << 30
@@ -194,8 +195,8 @@ class _Trimmed(difflib.SequenceMatcher[str]):
     """Finds what leads from one text to the other. Equal lines at both ends, of long files, are not searched."""
 
     def __init__(self, before: Sequence[str], after: Sequence[str]) -> None:
-        size, new_size, start = len(before), len(after), _alike(before, after)
-        end = _alike(before[start:][::-1], after[start:][::-1])
+        size, new_size, start = len(before), len(after), alike_until(before, after)
+        end = alike_until(before[start:][::-1], after[start:][::-1])
         super().__init__(None, before[start : size - end], after[start : new_size - end])
         self._whole = [
             ("equal", 0, start, 0, start),
@@ -210,11 +211,6 @@ class _Trimmed(difflib.SequenceMatcher[str]):
 def _range(start: int, stop: int) -> str:
     """Return lines as a hunk's head names them: of an empty range, the line before it."""
     return f"{start + (stop > start)},{stop - start}"
-
-
-def _alike(one: Sequence[str], other: Sequence[str]) -> int:
-    """Return how many lines both begin with."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _lines(data: bytes | None) -> list[str]:

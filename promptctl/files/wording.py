@@ -94,8 +94,8 @@ def shown(value: object) -> str:
     return repr(value) if is_plain else f"a value of type {type(value).__name__}"
 
 
-def alike_until(first: str, second: str) -> int:
-    """Return how many characters two texts begin alike with, by halves: as fast as texts are compared.
+def alike_until(first: Sequence[Any], second: Sequence[Any]) -> int:
+    """Return how many characters, words or lines two texts begin alike with, by halves: as fast as they are compared.
 
     >>> alike_until("before", "behind")
     2

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from promptctl.errors import GitError, HistoryIncomplete, printable
+from promptctl.files.wording import alike_until
 from promptctl.files.writing import temporary_folder
 from promptctl.git.commands import GitOutput, refusal
 from promptctl.git.commits import LONGEST, CommitInfo, parse_commit, time_of
@@ -82,10 +83,8 @@ def line_changes(
 def carried(old: Sequence[str], new: Sequence[str]) -> list[int | None]:
     """Return, for each of the new lines, the index of the old line that it is; None for one that was added."""
     found: list[int | None] = [None] * len(new)
-    start = next((at for at, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), None)
-    start = min(len(old), len(new)) if start is None else start
-    room = min(len(old), len(new)) - start
-    end = next((at for at in range(room) if old[-1 - at] != new[-1 - at]), room)
+    start = alike_until(old, new)
+    end = alike_until(old[start:][::-1], new[start:][::-1])
     found[:start] = range(start)
     for at in range(1, end + 1):
         found[-at] = len(old) - at

@@ -12,9 +12,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+from promptctl.files.wording import alike_until
 from promptctl.log.encoding import to_json
 from promptctl.log.keyed_hashes import hash_of, keyed_hash
-from promptctl.log.sensitive_values import SHORT, Leaf, ValueFinder, common_start, folded, leaves_of
+from promptctl.log.sensitive_values import SHORT, Leaf, ValueFinder, folded, leaves_of
 from promptctl.prompts.prompt import HASHED, MISSING, SENSITIVE, SENSITIVE_MARKS, Placeholder, Prompt
 
 if TYPE_CHECKING:
@@ -249,9 +250,9 @@ def _differing(sent: str, stored: str) -> Iterator[str]:
     if sent == stored:
         return
     words, others = _WORDS.findall(sent), _WORDS.findall(stored)
-    start = common_start(words, others)
+    start = alike_until(words, others)
     words, others = words[start:], others[start:]
-    end = common_start(words[::-1], others[::-1])
+    end = alike_until(words[::-1], others[::-1])
     words, others = words[: len(words) - end], others[: len(others) - end]
     if max(len(words), len(others)) <= _MOST_WORDS:
         for kind, begin, until, _, _ in SequenceMatcher(None, words, others, autojunk=False).get_opcodes():

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from promptctl.files.wording import alike_until
 from promptctl.log.encoding import to_json
 from promptctl.log.redaction import SHORTEST_SECRET, Secret, forms_of
 
@@ -80,12 +81,6 @@ def folded(text: str) -> str:
     return lower.replace("ς", "σ")
 
 
-def common_start(one: Sequence[str], other: Sequence[str]) -> int:
-    """Return how many characters or words two texts begin alike with."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((number for number, (left, right) in pairs if left != right), min(len(one), len(other)))
-
-
 def _forms(text: str) -> Iterator[tuple[str, bool]]:
     """Yield the forms of a text to look for; each is hidden in any case of its letters."""
     bare = text.strip()
@@ -148,8 +143,8 @@ class _Finding:
         for at in range(len(folded) - _EXCERPT + 1) if grams else ():
             for form, (start, mark) in grams.get(folded[at : at + _EXCERPT], {}).items():
                 if at + _EXCERPT > covered.get(form, 0):
-                    before = common_start(form[:start][::-1], folded[max(0, at - start) : at][::-1])
-                    covered[form] = at + common_start(form[start:], folded[at : at + len(form)])
+                    before = alike_until(form[:start][::-1], folded[max(0, at - start) : at][::-1])
+                    covered[form] = at + alike_until(form[start:], folded[at : at + len(form)])
                     found.append((at - before, covered[form], mark))
         found.sort(reverse=True)
         apart = []

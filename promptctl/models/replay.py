@@ -6,13 +6,13 @@ import json
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import replace
-from itertools import islice, takewhile, zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 from promptctl.errors import InvalidFiles, ModelConfigurationError, Place, Problem, ReplyNotRecorded, printable
 from promptctl.files.names import RECORDINGS
-from promptctl.files.wording import clip, name_some
+from promptctl.files.wording import alike_until, clip, name_some
 from promptctl.models.gateway import REPLAY, Delta, Embeddings, Reply, Request, recorded_model
 from promptctl.models.recorded_reply import Entry, Redact, as_it_is, asked_of, digest_for, reply_of
 from promptctl.models.recordings import RecordedReplies
@@ -169,9 +169,7 @@ def _differing_line(path: str, old: str, new: str) -> str:
 
 
 def _change(old: Any, new: Any) -> str:
-    start = 0
-    if isinstance(old, str) and isinstance(new, str):
-        start = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+    start = alike_until(old, new) if isinstance(old, str) and isinstance(new, str) else 0
     return f"{_shown(old, start)} → {_shown(new, start)}"
 
 
