@@ -63,24 +63,25 @@ def totals(
     add_search(connection)
     names = [name for dimension in by for name in _names(dimension)]
     fields, selects = _selects(connection, wanted, by, costs_only=costs_only)
+    counted = [row for select in selects for row in connection.execute(*select)]
+    places = [at for at, name in enumerate(names) if name in ("user", "session")]
+    people = plain_names(connection, {row[at] for row in counted for at in places})
     groups: dict[tuple[Any, ...], CallTotals] = {}
-    for sql, parameters in selects:
-        for *values, histogram in connection.execute(sql, parameters):
-            sums = dict(zip(fields, values[len(names) :], strict=True))
-            if not sums["attempts"]:  # without groups there is a row even if nothing matches
-                continue
-            group = dict(zip(names, values, strict=False))
-            if wanted.renames and "prompt" in group:
-                group["prompt"] = wanted.current_id(group["prompt"])
-            found = CallTotals(**sums, group=group)
-            if histogram is not None:
-                found.histogram = {int(number): attempts for number, attempts in json.loads(histogram).items()}
-            key = tuple(group.values())
-            if key in groups:
-                groups[key].add(found)
-            else:
-                groups[key] = found
-    groups, people = _joined(connection, groups)
+    for *values, histogram in counted:
+        sums = dict(zip(fields, values[len(names) :], strict=True))
+        if not sums["attempts"]:  # without groups there is a row even if nothing matches
+            continue
+        group = {name: people.get(value, value) for name, value in zip(names, values, strict=False)}
+        if wanted.renames and "prompt" in group:
+            group["prompt"] = wanted.current_id(group["prompt"])
+        found = CallTotals(**sums, group=group)
+        if histogram is not None:
+            found.histogram = {int(number): attempts for number, attempts in json.loads(histogram).items()}
+        key = tuple(group.values())
+        if key in groups:
+            groups[key].add(found)
+        else:
+            groups[key] = found
     if not costs_only and connection.execute("SELECT 1 FROM feedback LIMIT 1").fetchone():
         _add_feedback(connection, wanted, by, groups, people)
     for found in groups.values():
@@ -89,25 +90,6 @@ def totals(
                 found.group["version_display"] or found.version_display
             )
     return sorted(groups.values(), key=lambda found: [_sort_key(value) for value in found.group.values()])
-
-
-def _joined(
-    connection: sqlite3.Connection, groups: dict[tuple[Any, ...], CallTotals]
-) -> tuple[dict[tuple[Any, ...], CallTotals], Mapping[Any, str]]:
-    """Return the groups with those of a person's two names as one, and the plain names of such people."""
-    named = (found.group.get(name) for found in groups.values() for name in ("user", "session"))
-    people = plain_names(connection, set(named))
-    if not people:
-        return groups, {}
-    joined: dict[tuple[Any, ...], CallTotals] = {}
-    for found in groups.values():
-        found.group.update({name: people[value] for name, value in found.group.items() if value in people})
-        key = tuple(found.group.values())
-        if key in joined:
-            joined[key].add(found)
-        else:
-            joined[key] = found
-    return joined, people
 
 
 def _add_feedback(
