@@ -15,7 +15,7 @@ from promptctl.labels.tags import LabelEvent, LabelName
 from promptctl.log.stamps import refuse_to_come, utc_text
 from promptctl.promotion.moves import Mover, MoveResult, candidate_of
 from promptctl.promotion.rules import Proof, check_name
-from promptctl.prompts.loading import path_in, prompt_paths
+from promptctl.prompts.loading import prompt_paths
 from promptctl.versions.committed_settings import Committed, committed_settings
 from promptctl.versions.former_ids import check_has_labels, former_ids, id_of_today, labels_elsewhere, labels_here
 from promptctl.versions.prompt_at_version import Ref, note, parse_ref
@@ -317,7 +317,7 @@ class Labelling:
         if ref.at is None:
             raise UsageError(f"`{name}` names no label", hint=f"write {name}@production, or a different label after @")
         check_name(ref.at)
-        prompt = ref.prompt if path_in(moment.work_tree, ref.prompt) else id_of_today(moment, ref.prompt)
+        prompt = id_of_today(moment, ref.prompt)
         return LabelName(prompt, ref.at, former_ids(moment, prompt))
 
     def _event_of(self, label: LabelName, wanted: str, moment: Moment) -> LabelEvent:

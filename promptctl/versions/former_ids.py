@@ -67,14 +67,14 @@ def renames(former: Former) -> dict[str, str]:
 
 def id_of_today(moment: Moment, prompt: str) -> str:
     """Return the id that a prompt has in the work tree, by one that it had before; the same if no prompt had it."""
+    if path_in(moment.work_tree, prompt) is not None:
+        return prompt
     return renames(all_former_ids(moment)).get(prompt, prompt)
 
 
 def with_todays_marks(found: PromptAtVersion, moment: Moment) -> PromptAtVersion:
     """Return the version with the inputs also sensitive that the prompt's file marks now, whatever its id is today."""
-    id_ = found.ref.prompt
-    if path_in(moment.work_tree, id_) is None:
-        id_ = id_of_today(moment, id_)
+    id_ = id_of_today(moment, found.ref.prompt)
     committed = [moment.tree_at(moment.head)] if moment.head is not None else []
     for tree in (moment.work_tree, *committed):  # a sparse checkout may leave the file out
         with suppress(WorkspaceError):

@@ -79,8 +79,6 @@ class Resolver:
 
     def _today(self, ref: Ref) -> str:
         """Return the id that a prompt has in the work tree, if it is named by one that it had before."""
-        if path_in(self._moment.work_tree, ref.prompt) is not None:
-            return ref.prompt
         from promptctl.versions.former_ids import id_of_today
 
         return id_of_today(self._moment, ref.prompt)
