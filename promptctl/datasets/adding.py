@@ -73,7 +73,8 @@ def add_case(
         )
     file = CaseFile(root, path, limits)
     if file.prompts and found.prompt not in file.prompts:
-        raise UsageError(f"{path} tests {', '.join(file.prompts)}, and the execution is of {found.prompt}")
+        message = f"{path} tests {', '.join(file.prompts)}, and the execution is of {found.prompt}"
+        raise UsageError(message, hint="name a dataset that tests it, or write it under `prompts:` of this one")
     chosen = case_id or case_name(found.id)
     if any(case.id == chosen for case in file.cases()):
         raise UsageError(f"{path} has a case {chosen} already", hint="name the new one: --id CASE")

@@ -93,7 +93,8 @@ def _promote(
 ) -> Ending:
     name, label = experiment.name, experiment.control.ref[1:]
     if not is_label(label):
-        raise UsageError(f"control is {experiment.control.ref}, which is no label that could be moved")
+        message = f"control is {experiment.control.ref}, which is no label that could be moved"
+        raise UsageError(message, hint="write the ref of the better arm for control in promptctl.yaml")
     if is_forced and not one_line(reason):
         raise UsageError("a reason is needed", hint="say why the report does not decide: --reason TEXT")
     events = control_events(context, experiment)

@@ -225,7 +225,11 @@ def _type_hint(failure: Failure) -> str | None:
     if failure.value is None:
         return "write a value, or remove the key"
     wanted = type_names(failure.schema)
-    hints = (hint for name, types, hint in _TYPE_HINTS if name in wanted and isinstance(failure.value, types))
+    hints = (
+        hint
+        for name, types, hint in _TYPE_HINTS
+        if name in wanted and isinstance(failure.value, types) and not (name == "array" and "object" in wanted)
+    )
     written = failure.value if isinstance(failure.value, str) else json.dumps(failure.value)
     return next(hints, "").format(clip(written, _MAX_VALUE)) or None
 

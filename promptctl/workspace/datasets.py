@@ -234,17 +234,17 @@ class Datasets:
         self._context.warn(f"case {case} holds [redacted]: the log replaced a secret there; put a made-up value")
 
     def _named_or_new(self, name: str, prompt: str | None) -> tuple[str, str | None]:
-        """Return the path of a dataset and, if it is not there, the prompt that it begins for."""
-        from promptctl.prompts.loading import path_in
+        """Return the path of a dataset and, if it is not there, the prompt that it begins for, which must be there."""
+        from promptctl.prompts.loading import load_prompt
 
         try:
             return self._index().named(name, self._context.inside), None
         except DatasetNotFound as error:
-            tree = self._context.repository.work_tree
-            if prompt is None or path_in(tree, prompt) is None:
+            if prompt is None or id_problem(prompt) is not None:
                 joint = "" if str(error.hint).endswith("?") else ";"
                 error.hint = f"{error.hint}{joint} with --prompt ID a new one begins for that prompt"
                 raise
+            load_prompt(self._context.repository.work_tree, prompt)
             stem = name.removeprefix(f"{DATASETS}/")
             path = f"{DATASETS}/{stem if stem.endswith(DATASET_SUFFIXES) else f'{stem}.yaml'}"
             if id_problem(stem) is not None or not is_dataset(path):

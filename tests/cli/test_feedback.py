@@ -109,4 +109,6 @@ def test_the_worst_become_cases(cli: Cli, ids: list[str]) -> None:
     assert cli("dataset", "from-log", "sample", "--prompt", "triage", "--expect-reply", "--yes").exit_code == 0
     near = cli("dataset", "from-log", "sampl", "--feedback", "<0.5")
     assert "hint: did you mean `sample`? with --prompt ID a new one begins for that prompt" in near.err
+    unknown = cli("dataset", "from-log", "other", "--prompt", "triag")
+    assert "error: there is no prompt `triag`\n  hint: did you mean `triage`?" in unknown.err
     assert cli("dataset", "validate", "sample").exit_code == 0

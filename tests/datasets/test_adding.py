@@ -124,7 +124,8 @@ class TestRefused:
 
     def test_a_dataset_of_another_prompt(self, lab: Lab, wanted: str) -> None:
         text = COMMENTED.replace("prompts: [triage]", "prompts: [other]")
-        assert "tests other" in self.refused(lab, text, wanted)
+        refused = self.refused(lab, text, wanted)
+        assert "tests other, and the execution is of triage; name a dataset that tests it, or write it" in refused
 
     def test_a_table(self, lab: Lab, wanted: str) -> None:
         text = "id,ticket,expected\none,a,a\n"

@@ -219,6 +219,7 @@ def test_one_experiment_that_fails_stops_no_other(better: Path, desk: Desk) -> N
     }  # fmt: skip
     assert isinstance(endings["bad"].error, UsageError)
     assert "no label that could be moved" in endings["bad"].words
+    assert endings["bad"].error.hint == "write the ref of the better arm for control in promptctl.yaml"
 
 
 @pytest.mark.parametrize("label", ["production", "kinder"])

@@ -133,6 +133,7 @@ def test_a_secret_in_the_wrong_place_is_not_shown(text: str) -> None:
         ("prices: {x: {input: 1}}\n", "1:13", "has no `output`", "add `output`"),
         ("prices: {x: {input: 1, output: 1, imput: 2}}\n", "1:35", "unknown key `imput`", "did you mean `input`"),
         ("prices: {x: {input: '1', output: 1}}\n", "1:21", "`prices.x.input` must be a number, not the text", ""),
+        ("prices: {x: 3}\n", "1:13", "must be a mapping or a list, not 3", "write a price, such as"),
         ("prices: {x: {input: -1, output: 1}}\n", "1:21", "must be at least 0", ""),
     ],
 )
