@@ -295,9 +295,8 @@ def _import(workspace: Workspace, name: str, file: Path, wanted: WriteOptions) -
         warn(found.set_aside, "evaluate and label again: the dataset changed since")
     offer(workspace, found.proposal, wanted, found.as_dict)
     if not wanted.as_json:
-        tell(
-            f"{count(found.new, 'new label')}, {found.changed} changed, {found.same} there already, by {', '.join(found.people)}"
-        )
+        by = f", by {', '.join(found.people)}" if found.people else ""
+        tell(f"{count(found.new, 'new label')}, {found.changed} changed, {found.same} there already{by}")
 
 
 def _tell_state(labelling: ReplyLabelling) -> None:

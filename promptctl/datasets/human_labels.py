@@ -124,7 +124,7 @@ def check_labels(tree: Tree, path: str, *, is_in_place: bool = True) -> tuple[li
     try:
         for row in read_objects(tree, path):
             if isinstance(row, Problem):
-                problems.append(row)
+                problems.append(replace(row, hint=_NO_LABEL) if row.code == "not-an-object" else row)
                 continue
             if not {"reply", "answer"} <= row.data.keys():
                 problems.append(Problem("the line is no label of a reply", row.place, _NO_LABEL, "not-a-label"))

@@ -101,6 +101,12 @@ def test_an_import_is_shown_as_a_patch_and_written_if_that_is_wanted(cli: Cli) -
     ran = cli("judge", "label", "greet", "--import", str(saved), "--yes")
     assert (ran.exit_code, len(lines())) == (0, 5)
     assert "5 new labels, 0 changed, 0 there already, by ada" in ran.err
+    saved.write_text("")
+    assert cli("judge", "label", "greet", "--import", str(saved)).err.endswith("0 there already\n")
+    saved.write_text("[]")
+    assert (
+        "is no JSON object\n  hint: labels are written by" in cli("judge", "label", "greet", "--import", str(saved)).err
+    )
 
 
 @pytest.mark.parametrize(
