@@ -116,14 +116,16 @@ class Datasets:
         return found(dataset.cases())
 
     def check(self, name: str) -> DatasetCheck:
-        """Check a dataset to its last case, with every prompt that it tests."""
+        """Check a dataset to its last case, with every prompt that it tests. Raises `DatasetNotFound`."""
         context, index = self._context.fresh(), self._index()
-        path = index.named(name, context.inside)
-        dataset = index.open(path)
-        known = context.prompt_ids()
+        path, known = index.named(name, context.inside), context.prompt_ids()
+        try:
+            dataset = index.open(path)
+            prompts: list[Any] = [context.prompt(each).prompt for each in dataset.header.prompts if each in known]
+            problems = dict.fromkeys(problem for prompt in prompts or [None] for problem in dataset.check(prompt))
+        except WorkspaceError as unread:
+            return DatasetCheck(path, None, tuple(unread.problems_of(path)))
         missing = dataset.missing_prompts(known)
-        prompts: list[Any] = [context.prompt(id_).prompt for id_ in dataset.header.prompts if id_ in known] or [None]
-        problems = dict.fromkeys(problem for prompt in prompts for problem in dataset.check(prompt))
         again = dataset.held_out_again()
         return DatasetCheck(path, None if missing else dataset.count, (*missing, *problems, *again))
 

@@ -108,7 +108,7 @@ def test_what_is_wrong_is_told_with_file_and_line_and_nothing_is_asked(
         (lab.root / f"datasets/{file}").write_bytes(data)
         lab.write("datasets/x.yaml", f"prompts: [triage]\ncases: ./{file}\n")
     ran = cli("dataset", "validate", "x")
-    assert ran.exit_code in (1, 3)
+    assert ran.exit_code == 1
     assert f"error: datasets/{place}" in ran.err
     assert words in ran.err
     ran = cli("eval", "triage", "-d", "x")
@@ -159,6 +159,15 @@ def test_a_bad_cell_is_told_once(lab: Lab, cli: Cli) -> None:
     lab.write("datasets/n.csv", "id,n,expected\na,x,1\nb,1,1\n")
     found = cli("dataset", "validate", "n", "--json").json["problems"]
     assert [problem["code"] for problem in found] == ["bad-cell"]
+
+
+def test_a_dataset_or_prompt_that_cannot_be_read_does_not_pass_the_check(lab: Lab, cli: Cli) -> None:
+    for path, text in (("datasets/x.yaml", "prompt: [triage]\ncases: []\n"), ("prompts/triage.prompt.yaml", "a: [")):
+        lab.cases({"id": "a", "inputs": {"ticket": "a"}, "expected": "a"}, name="x")
+        lab.write(path, text)
+        ran = cli("dataset", "validate", "x", "--json")
+        assert (ran.exit_code, ran.json["dataset"], ran.json["cases"]) == (1, "datasets/x.yaml", None)
+        assert ran.json["problems"][0]["path"] == path
 
 
 SAME = "I was charged twice for my order and nobody has answered me since last week."
