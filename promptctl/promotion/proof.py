@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import WorkspaceError, quote
 from promptctl.evaluations.evidence import lack_of, open_sound
-from promptctl.evaluations.outcomes import case_results
 from promptctl.files.names import DATASETS, SETTINGS, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
-from promptctl.log.results import EvaluationRow
+from promptctl.log.results import EvaluationRow, ResultDetail
 from promptctl.log.store import Store
 from promptctl.promotion.rules import Proof
 from promptctl.prompts.prompt import Prompt
@@ -105,8 +106,10 @@ def _unusable_here(tree: Tree, path: str) -> Proof:
     return Proof(missing=f"{path} is wrong here, and not as it is committed", hint="promptctl validate")
 
 
-def _must_pass(dataset: Dataset) -> frozenset[str]:
-    return frozenset(case.id for case in dataset.cases() if case.must_pass)
+def _demands(cases: Iterable[tuple[str, Case | ResultDetail]]) -> set[tuple[str, str]]:
+    """Return which cases, by id, must pass, and which must fail as a strict `xfail` says."""
+    names = ("must_pass", "is_xfail_strict")
+    return {(id_, name) for id_, case in cases for name in names if getattr(case, name)}
 
 
 def _testing(index: DatasetIndex, prompt: Prompt) -> list[str]:
@@ -117,25 +120,27 @@ def _lacks(
     context: Context, rows: list[EvaluationRow], dataset: Dataset, version: VersionToProve
 ) -> list[tuple[EvaluationRow, str | None]]:
     """Return the evaluations on a dataset, the newest first, each with what it lacks to count."""
-    asked, log = _must_pass(dataset), context.log
+    asked, log = _demands((case.id, case) for case in dataset.cases()), context.log
     return [
-        (row, lack_of(context, row, dataset, version.prompt, version.model) or _must_pass_lack(log, row, asked))
+        (row, lack_of(context, row, dataset, version.prompt, version.model) or _lack_of_demands(log, row, asked))
         for row in rows
         if row.spec.dataset == dataset.header.path
     ]
 
 
-def _must_pass_lack(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> str | None:
-    """Return what is missing if the evaluation did not ask of all these cases that they must pass.
+def _lack_of_demands(log: Store, row: EvaluationRow, asked: set[tuple[str, str]]) -> str | None:
+    """Return what is missing if the evaluation did not ask all this of its cases.
 
     Its spec says so, but for one of an earlier version of the program. One that failed, and ended there, counts
     whatever it left out.
     """
     is_said = row.spec.dataset_beside is not None
-    if is_said or not case_ids or (row.status != "finished" and row.totals.verdict == "failed"):
+    if is_said or not asked or (row.status != "finished" and row.totals.verdict == "failed"):
         return None
-    asked = {case.outcome.case_id for case in case_results(log.results(row.id)) if case.must_pass}
-    return None if case_ids <= asked else "did not ask `must_pass` of every case that has it now"
+    lacking = asked - _demands((each.case_id, each.detail) for each in log.results(row.id))
+    names = {"must_pass": "`must_pass`", "is_xfail_strict": "a strict `xfail`"}
+    told = " and ".join(text for name, text in names.items() if any(name == each for _, each in lacking))
+    return f"did not ask {told} of every case that has it now" if told else None
 
 
 def _decided_before(log: Store, row: EvaluationRow) -> str | None:

@@ -189,7 +189,7 @@ def test_a_dataset_that_was_weakened_and_not_committed_proves_nothing(
     assert is_moved(cli)
 
 
-XFAIL = CASES.replace("{id: two,", "{id: two, xfail: later,")
+XFAIL = "Bye}]}".join(CASES.replace("{id: two,", "{id: two, xfail: later,").rsplit("Hello}]}", 1))
 
 
 @pytest.mark.parametrize(
@@ -213,19 +213,26 @@ def test_an_evaluation_of_cases_that_asked_something_else_proves_nothing(
     )
 
 
-@pytest.mark.parametrize("more", ["output: Hello", "must_pass: true"])
-def test_an_evaluation_by_an_earlier_program_counts_unless_it_did_not_ask_must_pass(
-    greet: Path, cli: Cli, more: str
+@pytest.mark.parametrize(
+    ("evaluated", "now", "lack"),
+    [
+        (CASES, CASES.replace("{id: one,", "{id: one, output: Hello,"), None),
+        (CASES, CASES.replace("{id: one,", "{id: one, must_pass: true,"), "did not ask `must_pass` of every case"),
+        (XFAIL, XFAIL.replace("xfail: later", "xfail: {reason: later, strict: true}"), "did not ask a strict `xfail`"),
+    ],
+    ids=["output", "must_pass", "strict"],
+)
+def test_an_evaluation_by_an_earlier_program_counts_unless_it_asked_less_of_a_case(
+    greet: Path, cli: Cli, evaluated: str, now: str, lack: str | None
 ) -> None:
-    now = CASES.replace("{id: one,", f"{{id: one, {more},")
-    write(greet, "datasets/small/greet.yaml", CASES)
+    write(greet, "datasets/small/greet.yaml", evaluated)
     assert cli("eval", "greet").exit_code == 0
     write(greet, "datasets/small/greet.yaml", now)
     commit(greet, "Ask more")
     with closing(sqlite3.connect(greet / ".git/promptctl/log.db")) as log, log:
         log.execute("UPDATE evaluations SET spec = json_remove(spec, '$.dataset_beside')")
-    if "must_pass" in more:
-        assert "did not ask `must_pass` of every case" in cli("label", "set", "greet@production").err
+    if lack is not None:
+        assert lack in cli("label", "set", "greet@production").err
         assert cli("eval", "greet").exit_code == 0
     assert is_moved(cli)
 
