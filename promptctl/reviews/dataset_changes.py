@@ -181,6 +181,7 @@ def _side(dataset: Dataset, prompt: Prompt | None, judging: JudgingOf | None) ->
             case.cluster,
             frozenset(each.digest for each in case.assertions if each.weight),
             math.inf if case.threshold is None else case.threshold,
+            case.is_xfail_strict,
             judging=Judging() if judging is None else judging(dataset, case),
         )
         judges.update(case.judges)

@@ -130,6 +130,7 @@ class ReviewedCase:
     cluster: str | None = None
     assertions: frozenset[str] = frozenset()
     threshold: float = math.inf
+    is_xfail_strict: bool = False
     judging: Judging = field(default=Judging(), compare=False)
 
 

@@ -18,6 +18,9 @@ _Test = Callable[[ReviewedCase, ReviewedCase], bool]
 _WEAKER: dict[str, _Test] = {
     "no longer must pass": lambda before, after: before.must_pass and not after.must_pass,
     "expected to fail": lambda before, after: after.is_xfail and not before.is_xfail,
+    "free to pass, whatever `xfail` says": lambda before, after: (
+        before.is_xfail_strict and after.is_xfail and not after.is_xfail_strict
+    ),
     "answered by the dataset itself": lambda before, after: after.output not in (None, before.output),
     # Cases of one cluster are one piece of evidence: of enough cases in one, no test can show a loss.
     "grouped with other cases": lambda before, after: after.cluster not in (None, before.cluster),

@@ -218,6 +218,23 @@ def test_cases_that_assert_less_are_told(pull: Pull) -> None:
     assert told == "datasets/triage.yaml: 3 cases asserting less (case-1, case-2, case-3)"
 
 
+def test_a_strict_xfail_is_among_the_changes_and_one_no_longer_strict_asks_less(pull: Pull) -> None:
+    def marked(*, is_strict: bool) -> dict[str, Any]:
+        return case(1, xfail={"reason": "later", "strict": is_strict})
+
+    pull.dataset(case(2), marked(is_strict=True))
+    base = pull.commit("A pass would fail")
+    pull.dataset(case(2), marked(is_strict=False))
+    free = pull.commit("A pass is fine")
+    found = pull.data(base=base, is_evaluated=False)
+    told = "datasets/triage.yaml: 1 case free to pass, whatever `xfail` says (case-1)"
+    assert (found["taken_away"], found["datasets"][0]["changed"]) == ([told], ["case-1"])
+    pull.dataset(case(2), marked(is_strict=True))
+    pull.commit("Strict again")
+    found = pull.data(base=free, is_evaluated=False)
+    assert (found["taken_away"], found["datasets"][0]["changed"]) == ([], ["case-1"])
+
+
 def test_tests_in_the_file_of_a_prompt_under_a_new_id_count_too(pull: Pull) -> None:
     prompt = "messages:\n  - {role: user, content: 'Hi {{x}}'}\n"
     pull.write("prompts/own.prompt.yml", prompt + "testData:\n  - {x: a, expected: Hi a}\n")
