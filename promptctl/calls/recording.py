@@ -8,6 +8,7 @@ from pathlib import Path
 
 from promptctl.context import Context
 from promptctl.errors import WorkspaceError
+from promptctl.files.names import recording_path
 from promptctl.models.gateway import Reply, Request
 
 _CHANGED = "not the reply itself: a {} in it was replaced"
@@ -15,7 +16,7 @@ _CHANGED = "not the reply itself: a {} in it was replaced"
 
 def recording_file(context: Context, prompt_id: str) -> Path:
     """Return the file that a prompt's replies are recorded in."""
-    return context.recordings_folder / (prompt_id.replace("/", "--") + ".jsonl")
+    return context.recordings_folder / recording_path(prompt_id).rpartition("/")[2]
 
 
 def reply_recording(context: Context, prompt_id: str) -> Callable[[Request, Reply], None]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
 
 import typer
@@ -168,7 +169,9 @@ def evaluate(
     workspace = options.workspace_of(context)
     names, failed_of = split_names(workspace, subjects.names) if choice.failed else (subjects.names, None)
     broken = BrokenFiles()
-    refs = _refs(workspace, names, subjects, broken, failed_of, is_failed=choice.failed, against=against)
+    is_replayed = asked.replies == "replay" or any(model.startswith("replay/") for model in asked.models)
+    changed = partial(workspace.datasets.changed_since, on_broken=broken.tell, is_replayed=is_replayed)
+    refs = _refs(workspace, names, subjects, changed, failed_of, is_failed=choice.failed, against=against)
     if subjects.changed_since is not None and not refs:
         _end_unchanged(workspace, subjects, output, broken)
     from promptctl import EvaluationRequest
@@ -251,7 +254,7 @@ def _refs(
     workspace: Workspace,
     names: Sequence[str],
     subjects: SubjectOptions,
-    broken: BrokenFiles,
+    changed: Callable[[str, Sequence[str]], list[str]],
     failed_of: str | None,
     *,
     is_failed: bool,
@@ -261,7 +264,7 @@ def _refs(
     if bool(names) + subjects.everything + (subjects.changed_since is not None) > 1:
         raise UsageError("give prompts, --all or --changed-since: one of them")
     if subjects.changed_since is not None:
-        return workspace.datasets.changed_since(subjects.changed_since, subjects.datasets, broken.tell)
+        return changed(subjects.changed_since, subjects.datasets)
     if subjects.everything:
         return None
     if is_failed and not names:

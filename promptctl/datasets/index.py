@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from promptctl.errors import DatasetNotFound, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
+from promptctl.errors import DatasetNotFound, InvalidFiles, Problem, UsageError, WorkspaceError
 from promptctl.files.names import (
     DATASET_SUFFIXES,
     DATASETS,
@@ -21,12 +21,11 @@ from promptctl.files.names import (
     is_recording,
 )
 from promptctl.files.tree import Tree, prompt_files
-from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits, Settings
-from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_paths, prompts_not_checked_out
+from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
+from promptctl.prompts.loading import load_prompt_file, prompt_paths, prompts_not_checked_out
 from promptctl.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
-    from promptctl.assertions.assertion import AskedJudge
     from promptctl.assertions.preparing import CodeUse, Preparer
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset, Memory
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 _SUFFIXES = (*DATASET_SUFFIXES, *ROW_SUFFIXES)
 # Searching the text of each file for more names than these takes longer than parsing it.
 _MOST_SEARCHED_FOR = 20
-_NONE = (Settings(), Settings())
 
 
 class DatasetIndex:
@@ -60,7 +58,6 @@ class DatasetIndex:
         self._limits = limits
         self._opened: dict[str, Dataset] = {}
         self.broken: dict[str, WorkspaceError] = {}
-        self._asked: dict[str, tuple[object, Collection[AskedJudge]]] = {}
 
     @cached_property
     def files(self) -> Sequence[str]:
@@ -179,20 +176,6 @@ class DatasetIndex:
         tested = self.tested_prompts(skips_broken=True)
         return [prompt for prompt in prompts if paths.intersection(tested.get(prompt, ()))]
 
-    def changed_since(
-        self, earlier: Tree, *, skips_broken: bool = False, settings: tuple[Settings, Settings] = _NONE
-    ) -> list[str]:
-        """Return the tested prompts that are not what they were in an earlier tree, or one of whose datasets is not.
-
-        A prompt is its digest, and what answers for it and judges its replies by the `settings` then and now.
-        """
-        before = DatasetIndex(earlier, limits=self._limits)
-        return [
-            id_
-            for id_, paths in self.tested_prompts(skips_broken=skips_broken).items()
-            if before._prompt_and_tests(id_, paths, settings[0]) != self._prompt_and_tests(id_, paths, settings[1])
-        ]
-
     def _candidates(self, prompts: Collection[str] | None) -> list[str]:
         """Return the dataset files that may test one of the prompts."""
         paths = self.paths()
@@ -206,28 +189,6 @@ class DatasetIndex:
             return may_name(self.tree.read(path), pattern)
         except (WorkspaceError, OSError):  # whoever opens it reports why it cannot be read
             return True
-
-    def _prompt_and_tests(self, prompt_id: str, paths: Iterable[str], settings: Settings) -> object:
-        """Return a key that is equal for an equal prompt with equal tests; one that is wrong or missing equals none."""
-        prompt = None
-        with suppress(PromptNotFound, InvalidFiles):
-            prompt = load_prompt(self.tree, prompt_id)
-        known = prompt and (prompt.digest, settings.answers(prompt.model))
-        tests = [self._tests(path, prompt) for path in paths]
-        judges = {judge.model or settings.judging_model for _, own in tests for judge in own}
-        return known, [asks for asks, _ in tests], {model: settings.answers(model) for model in judges}
-
-    def _tests(self, path: str, prompt: Prompt | None) -> tuple[object, Collection[AskedJudge]]:
-        """Return what a dataset asks, equal to nothing if it is wrong or missing, and its judges."""
-        key = self._asked.get(path)
-        if key is None:
-            key = object(), ()
-            with suppress(FileNotFoundError, WorkspaceError):
-                dataset = self.open(path, prompt)
-                if not any(problem.severity == "error" for problem in dataset.check()):
-                    key = (dataset.asks, dataset.header.prompts), dataset.judges
-            self._asked[path] = key
-        return key
 
 
 def dataset_index(context: Context, code: CodeUse = "refuse") -> DatasetIndex:

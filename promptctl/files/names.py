@@ -168,6 +168,11 @@ def is_calibration(path: str) -> bool:
     return path.startswith(CALIBRATIONS + "/") and path.endswith(".json")
 
 
+def recording_path(prompt_id: str) -> str:
+    """Return the path of the file that a prompt's replies are recorded in."""
+    return f"{RECORDINGS}/{prompt_id.replace('/', '--')}.jsonl"
+
+
 def is_recording(path: str) -> bool:
     """Return True for the path of a file of recorded replies."""
     return path.startswith(RECORDINGS + "/")

@@ -280,14 +280,21 @@ class Datasets:
         return list(self._index().tested_prompts())
 
     def changed_since(
-        self, revision: str, datasets: Sequence[str] = (), on_broken: Callable[[PromptctlError], None] | None = None
+        self,
+        revision: str,
+        datasets: Sequence[str] = (),
+        on_broken: Callable[[PromptctlError], None] | None = None,
+        *,
+        is_replayed: bool = False,
     ) -> list[str]:
         """Return the tested prompts that changed since HEAD left a revision, or one of whose datasets did.
 
-        So did a prompt that the settings have answered or judged by a different model, or asked in a different way.
+        So did a prompt that the settings have answered or judged by a different model, or asked in a different way, or
+        of which a recording is different if it `is_replayed`, or a calibration of a judge that needs one to decide.
         With `datasets` only those that one of these tests. `on_broken` is given the error of a dataset that cannot be
         read, which is raised without it. Raises `GitError` outside Git.
         """
+        from promptctl.datasets.changed import changed_since
         from promptctl.versions.line import unshallow_hint
 
         repository = self._context.repository
@@ -301,7 +308,8 @@ class Datasets:
             self._context.warn(f"{told}; to bring the history: {fetch}")
         earlier = repository.tree_at(left or tip)
         settings = self._settings_at(earlier), self._context.settings
-        changed = index.changed_since(earlier, skips_broken=on_broken is not None, settings=settings)
+        is_skipping = on_broken is not None
+        changed = changed_since(index, earlier, skips_broken=is_skipping, settings=settings, is_replayed=is_replayed)
         old, new = (each.model or "none" for each in settings)
         if old != new:
             told = f"{SETTINGS} has changed since {revision}: model: {old} → {new}"

@@ -9,7 +9,6 @@ from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.datasets.index import DatasetChoice, DatasetIndex
 from promptctl.errors import DatasetNotFound, InvalidFiles, UsageError, WorkspaceError
 from promptctl.files.tree import MemoryTree
-from promptctl.formats.settings_file import GateSettings, Settings
 from promptctl.prompts.loading import load_prompt
 
 PROMPT = "inputs: {q: {type: string}}\nmessages: [{role: user, content: '{{ q }}'}]\n"
@@ -122,31 +121,6 @@ class TestIndex:
         index = DatasetIndex(MemoryTree(FILES))
         assert index.tested_by(["a", "c", "more/b"], ["both"], inside) == ["a", "more/b"]
         assert index.tested_by(["a", "c", "more/b"], ["prompts/c.prompt.yml"], inside) == ["c"]
-
-    def test_what_changed_is_a_prompt_or_one_of_its_datasets(self) -> None:
-        earlier = MemoryTree(FILES)
-        for path, text, changed in [
-            ("datasets/a.yaml", "prompts: [a]\n" + CASES.replace("id: one", "id: two"), ["a"]),
-            ("datasets/a.yaml", "prompts: [a]\nmin_pass: 0.5\n" + CASES, ["a"]),
-            ("datasets/a.yaml", "prompts: [a]\n" + CASES.replace("id: one", "must_pass: true, id: one"), ["a"]),
-            ("datasets/a.yaml", "prompts: [a]\n" + CASES.replace("id: one", "output: no, id: one"), ["a"]),
-            ("datasets/a.yaml", "prompts: [a]\njudge: {calibrated: {labels: 9}}\n" + CASES, ["a"]),
-            ("datasets/a.yaml", "# the same\nprompts: [a]\n" + CASES, []),
-            ("datasets/new.yaml", "prompts: [a]\n" + CASES, ["a"]),
-            ("datasets/a.yaml", "prompts: [a]\ncases: ./none.csv\n", ["a"]),
-            ("datasets/a.yaml", "prompts: [a]\ncases: ./a.csv\n", ["a"]),
-            ("prompts/more/b.prompt.yaml", PROMPT.replace("{{ q }}", "Please: {{ q }}"), ["more/b"]),
-            ("prompts/more/b.prompt.yaml", "description: b\n" + PROMPT, []),
-            ("prompts/c.prompt.yml", GITHUB.replace("expected: x", "expected: y"), ["c"]),
-        ]:
-            assert DatasetIndex(MemoryTree({**FILES, path: text})).changed_since(earlier) == changed, text
-
-    def test_a_different_judge_changes_what_it_judges(self) -> None:
-        rubric = "prompts: [more/b]\ncases: [{id: one, inputs: {q: x}, assert: [{type: llm-rubric, value: kind}]}]\n"
-        tree = MemoryTree({**FILES, "datasets/judged.yaml": rubric})
-        then, now = (Settings(model="x/y", gate=GateSettings(judge=judge)) for judge in ("x/a", "x/b"))
-        assert DatasetIndex(tree).changed_since(tree, settings=(then, now)) == ["more/b"]
-        assert DatasetIndex(tree).changed_since(tree, settings=(then, then)) == []
 
 
 class TestChoice:
