@@ -11,6 +11,7 @@ from typing import Any
 
 from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, Problem, RevisionNotFound, quote
 from promptctl.files.names import SETTINGS, id_problem
+from promptctl.files.wording import version_keys
 from promptctl.git.repository import Git, GitRef
 from promptctl.labels.signers import unsigned
 from promptctl.labels.tags import PREFIX, TAGS, LabelEvent, LabelName, MalformedTag, parse_event, parse_name
@@ -30,12 +31,14 @@ class LabelState:
     """The state of a label: the last event of its chain.
 
     After a rename `event.prompt` can still be the earlier id. `is_unpushed` says that no remote has the event yet.
+    `number` is that of its version today if it had none when the label was moved.
     """
 
     prompt: str
     label: str
     event: LabelEvent
     is_unpushed: bool = False
+    number: int | None = None
 
     @property
     def is_live(self) -> bool:
@@ -49,8 +52,8 @@ class LabelState:
 
     @property
     def version(self) -> str:
-        """The version that the commit was when the label was moved: `v7`."""
-        return self.event.version
+        """The version that the commit is, as far as that is known, or was when the label was moved: `v7`."""
+        return f"v{self.number}" if self.number else self.event.version
 
     @property
     def digest(self) -> str:
@@ -62,6 +65,7 @@ class LabelState:
         return {
             **self.event.as_dict(),
             "prompt": self.prompt,
+            **version_keys(self.version),
             "live": self.is_live,
             "pushed": not self.is_unpushed,
         }

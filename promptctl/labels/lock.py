@@ -71,7 +71,7 @@ class LockHere:
 def locked(states: Iterable[LabelState]) -> dict[str, LockedLabel]:
     """Return what a lock of these labels holds, by `support/triage@production`, sorted: those that name a version."""
     found = [
-        LockedLabel(f"{each.prompt}@{each.label}", _plain(each.version), each.commit, each.digest, each.event.n)
+        LockedLabel(f"{each.prompt}@{each.label}", _plain(each.event.version), each.commit, each.digest, each.event.n)
         for each in states
         if each.is_live
     ]

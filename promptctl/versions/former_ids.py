@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, RevisionNotFound, WorkspaceError
 from promptctl.files.names import DEFAULT_PLACES, LOCK, did_you_mean
-from promptctl.files.wording import count
+from promptctl.files.wording import count, version_number
 from promptctl.labels.chains import LabelState, Listing, listing, other_workspace
 from promptctl.prompts.loading import declared_ids, path_in, prompt_paths, with_marks_of
 from promptctl.versions.prompt_at_version import PromptAtVersion, note
@@ -101,7 +101,23 @@ def labels_here(moment: Moment) -> Listing:
     if not all(prompt in known for prompt, _ in found.states):
         found = listing(moment.git, moment.label_tags, all_former_ids(moment))
     own = {key: state for key, state in found.states.items() if other_workspace(moment.git, state.event) is None}
-    return replace(found, states=own)
+    return replace(found, states=own | _numbered_since(moment, own.values()))
+
+
+def _numbered_since(moment: Moment, states: Iterable[LabelState]) -> dict[tuple[str, str], LabelState]:
+    """Return the states whose versions had no number when labels were moved, and have one on the line now."""
+    early = [state for state in states if state.is_live and version_number(state.version) is None]
+
+    def numbered(store: IndexStore) -> Iterator[tuple[tuple[str, str], LabelState]]:
+        for state in early:
+            if (position := store.position_of(state.commit)) is not None:
+                row = store.version_at(moment.id_on_line(store, state.prompt), position)
+                if row is not None and row.digest == state.digest:
+                    yield (state.prompt, state.label), replace(state, number=row.number)
+
+    with suppress(HistoryIncomplete):
+        return moment.ask(lambda store: dict(numbered(store))) if early else {}
+    return {}
 
 
 def labels_elsewhere(moment: Moment) -> HistoryIncomplete | None:

@@ -82,6 +82,26 @@ def test_verify_says_where_it_differs(clone: promptctl.Workspace) -> None:
     assert [each.code for each in clone.labels.check_lock()] == ["lock-missing"]
 
 
+def test_a_label_of_a_branch_is_told_by_the_number_that_merging_gave_its_version(clone: promptctl.Workspace) -> None:
+    git(clone.root, "switch", "-q", "--create", "side")
+    write(clone.root, "prompts/greet.prompt.yaml", prompt_text("Three"))
+    head = commit(clone.root, "Three")
+    clone.labels.set("greet@beta")
+    clone.labels.lock()
+
+    def shown() -> set[object]:
+        state = clone.labels.all("greet").states["greet", "beta"]
+        (summary,) = clone.prompts()
+        labels = {label.label: label.version for label in summary.labels}
+        return {state.version, state.as_dict()["version_display"], labels["beta"]}
+
+    assert shown() == {"v2+1"}
+    git(clone.root, "update-ref", "refs/remotes/origin/main", head)
+    assert shown() == {"v3"}
+    assert clone.labels.log("greet@beta").events[0].version == "v2+1", "as it was when the label was moved"
+    assert clone.labels.check_lock() == []
+
+
 def test_a_clone_without_tags_reads_it(shallow: Path, origin: Path) -> None:
     with promptctl.open_workspace(shallow) as workspace, promptctl.open_workspace(origin) as whole:
         here, there = (each.prompt("greet@staging").version for each in (workspace, whole))
