@@ -107,5 +107,4 @@ def _say_breaks(whose: str, breaks: Sequence[Break]) -> None:
         return
     say(styled(f"breaks {whose}:", sys.stdout, fg="red", bold=True))
     for each in breaks:
-        name = each.name if each.part == each.name else f"{each.part} {each.name}"
-        say(styled(f"  {name}: {visible(each.reason)}", sys.stdout, fg="red"))
+        say(styled(f"  {each.what}: {visible(each.reason)}", sys.stdout, fg="red"))

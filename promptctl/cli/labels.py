@@ -99,7 +99,8 @@ def list_labels(
     found = options.workspace_of(context).labels.all(prompt)
     states = [state for state in found.states.values() if everything or state.is_live]
     tell_problems(found.problems)
-    if left_to_show(states, "no label yet: promptctl label set PROMPT@production", as_json=as_json):
+    none = "no label is known here; to make one: promptctl label set PROMPT@production"
+    if left_to_show(states, "no label names a version; --all shows more" if found.states else none, as_json=as_json):
         rows = [
             (f"{state.prompt}@{state.label}", state.version if state.is_live else "removed", *_moved(state.event))
             for state in states

@@ -119,6 +119,11 @@ class Break:
     name: str
     reason: str
 
+    @property
+    def what(self) -> str:
+        """The part by its name, as people read it."""
+        return self.name if self.part == self.name else f"{self.part} {self.name}"
+
 
 def breaks_of_callers(old: Prompt, new: Prompt, inputs: Sequence[InputChange]) -> tuple[Break, ...]:
     """Return what fails for callers who call the prompt as the old version wanted it."""

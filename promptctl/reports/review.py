@@ -262,7 +262,7 @@ def decision_pieces(review: Review) -> list[Pieces]:
 def told_breaks(review: Review) -> list[str]:
     """Return who breaks, by what and why, each in a line."""
     breaks = [(prompt.id, *each) for prompt in review.breaking for each in prompt.breaks()]
-    return [f"{id_}, {whose}: {f'{what} ' if what else ''}{why}" for id_, whose, what, why in breaks]
+    return [f"{id_}, {whose}: {f'{what}: ' if what else ''}{why}" for id_, whose, what, why in breaks]
 
 
 def told_problems(review: Review) -> list[Problem]:

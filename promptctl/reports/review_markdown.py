@@ -136,7 +136,7 @@ def _breaks(review: Review, detail: _Detail) -> Iterator[str]:
     for prompt in review.breaking[: detail.rows]:
         breaks = list(prompt.breaks())
         for whose, what, why in breaks[:most]:
-            yield f"- {code(prompt.id)}, {whose}: {f'{code(what)} ' if what else ''}{inline(why)}\n"
+            yield f"- {code(prompt.id)}, {whose}: {f'{code(what)}: ' if what else ''}{inline(why)}\n"
         yield from _rest(breaks, most, f"- {code(prompt.id)}: ")
     yield from _rest(review.breaking, detail.rows, after=" prompts")
 

@@ -85,8 +85,10 @@ class PromptReview:
         """Each break as who fails, at what (empty if it is the prompt itself), and why."""
         for whose, found in (("callers", self.breaks_callers), ("consumers", self.breaks_consumers)):
             for each in found:
-                what = each.name if each.part == "prompt" else f"{each.part} {each.name}"
-                yield whose, "" if each.name == self.id and each.part == "prompt" else what, each.reason
+                if each.part != "prompt":
+                    yield whose, each.what, each.reason
+                else:
+                    yield whose, "", each.reason if each.name == self.id else f"{each.name} {each.reason}"
 
 
 @dataclass(frozen=True, slots=True)

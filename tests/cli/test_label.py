@@ -104,7 +104,7 @@ def test_uncommitted_changes_cannot_get_a_label(cli: Cli, inside: Path) -> None:
 
 @pytest.mark.usefixtures("inside")
 def test_list_says_where_each_label_stands(cli: Cli) -> None:
-    assert "no label yet" in cli("label", "list").err
+    assert "no label is known here" in cli("label", "list").err
     cli("label", "set", NAME, "v1", "--reason", "first")
     cli("label", "set", "chat@staging", "HEAD")
     cli("label", "remove", "chat@staging")
@@ -114,6 +114,7 @@ def test_list_says_where_each_label_stands(cli: Cli) -> None:
     everything = cli("label", "list", "--all", "--json").json
     assert [(each["prompt"], each["live"]) for each in everything] == [("chat", False), ("support/triage", True)]
     assert cli("label", "list", "chat", "--json").json == []
+    assert cli("label", "list", "chat").err == "no label names a version; --all shows more\n"
     assert "did you mean `chat`?" in cli("label", "list", "chta").err
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptctl.reports.prompt_diff import diff_lines
+from promptctl.reports.review import told_breaks
 from promptctl.workspace import open_workspace
 from tests.reviews.conftest import GREET, TRIAGE, Cli, Pull, case, prompt_of
 
@@ -193,8 +194,16 @@ def test_words_for_people_are_no_other_behaviour(pull: Pull) -> None:
 
 def test_a_prompt_that_is_switched_off_breaks_its_callers(pull: Pull) -> None:
     pull.edit("prompts/other.prompt.yaml", "name: Other", "name: Other\nstatus: inactive")
+    pull.edit("prompts/triage.prompt.yaml", "messages:", "output: {schema: {type: object}}\nmessages:")
     assert prompt_of(pull.data(), "other")["breaks_callers"]
-    assert "| `other` | switched off |" in pull.markdown()
+    told = pull.markdown()
+    assert "| `other` | switched off |" in told
+    assert "\n- `other`, callers: `status`: an inactive prompt refuses to run\n" in told
+    assert "\n- `triage`, consumers: `output schema`: replies were free text and are JSON of a schema now\n" in told
+    assert told_breaks(pull.review()) == [
+        "other, callers: status: an inactive prompt refuses to run",
+        "triage, consumers: output schema: replies were free text and are JSON of a schema now",
+    ]
 
 
 def test_a_dataset_that_is_taken_away_is_named_where_nothing_tests_a_prompt(pull: Pull) -> None:
