@@ -35,7 +35,7 @@ from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.plan import Pair, Plan
 from promptctl.evaluations.planning import plan, target_of
 from promptctl.evaluations.rules import reply_rules, server_digest
-from promptctl.log.results import OF_JUDGES
+from promptctl.log.results import OF_JUDGES, StopReason
 from promptctl.statistics.paired import mcnemar
 from promptctl.versions.former_ids import live_labels
 
@@ -227,7 +227,7 @@ async def compare_pairs(
         side.compared(notes_on(side.comparison, side.base, side.head, side.flipped), session.stopped) if side else head
         for side, (_, head) in zip(sides, made, strict=True)
     ]
-    return ComparedPairs(found, tuple(test.verdict for test in tests))
+    return ComparedPairs(found, tuple(test.verdict(session.stopped) for test in tests))
 
 
 def _wanted_together(tests: Sequence[JointTest], time: int) -> dict[int, dict[str, int]]:
@@ -327,9 +327,8 @@ class JointTest:
         self._cases = lost | gained
         self._flips = Flips(sum(side.comparison.n for side in sides), tuple(lost), tuple(gained))
 
-    @property
-    def verdict(self) -> JointVerdict:
-        """The verdict on what is known by now."""
+    def verdict(self, stopped: StopReason | None = None) -> JointVerdict:
+        """Return the verdict on what is known by now; `stopped` is what ended the session."""
         findings = weigh_together(self._flips, self._pairs, self._steps)
         kind: JointVerdictKind = "inconclusive"
         if findings.direction and not self._is_told_by_one:
@@ -339,7 +338,7 @@ class JointTest:
         rows = [side.head.row for side in self._sides]
         prompts = tuple(dict.fromkeys(row.prompt for row in rows))
         name = reasons.name_together(prompts, len(rows), self._group.causes)
-        reason = reasons.jointly(kind, name, findings)
+        reason = reasons.jointly(kind, name, findings, stopped)
         evaluations = tuple(row.id for row in rows)
         return JointVerdict(kind, reason, name, self._group.causes, prompts, evaluations, findings)
 

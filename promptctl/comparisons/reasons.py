@@ -9,6 +9,7 @@ from promptctl.comparisons.comparison import PASSED, Comparison
 from promptctl.comparisons.flips import ROUNDS, Bounds, CaseSequence, Findings
 from promptctl.comparisons.rule import GateRule
 from promptctl.files.wording import count, name_some, percent
+from promptctl.log.results import STOPPED, StopReason
 from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 
@@ -45,7 +46,7 @@ def name_together(prompts: Sequence[str], comparisons: int, causes: Sequence[str
     return f"{over} that share {name_some(causes)}" if causes else over
 
 
-def jointly(kind: str, name: str, findings: Findings) -> str:
+def jointly(kind: str, name: str, findings: Findings, stopped: StopReason | None) -> str:
     """Worse, better or neither, of several comparisons together."""
     flips = findings.flips
     told = f"{count(len(flips.lost), 'case')} regressed and {len(flips.gained)} improved of {flips.n}"
@@ -53,7 +54,8 @@ def jointly(kind: str, name: str, findings: Findings) -> str:
         told += f"; {_asked_again(findings)}"
     end = f", p {p_value(findings.p_better if kind == 'better' else findings.p_worse)}."
     if kind == "incomplete":
-        end = "; flipped cases were not asked again to the end, give the command again."
+        why = f": {STOPPED[stopped]}" if stopped else ""
+        end = f"; flipped cases were not asked again to the end{why}; give the command again."
     return f"{kind.capitalize()} over {name}: {told}{end}"
 
 

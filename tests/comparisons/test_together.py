@@ -186,7 +186,7 @@ def shown_once(name: str, number: int, **more: Any) -> Simulated:
 
 
 def test_cases_of_one_name_in_two_comparisons_are_two() -> None:
-    verdict = joint(shown_once("a", 3), shown_once("b", 4)).verdict
+    verdict = joint(shown_once("a", 3), shown_once("b", 4)).verdict()
     assert (verdict.kind, verdict.findings.flips.count, verdict.decision.exit_code) == ("worse", 7, CHECK_FAILED)
     assert verdict.reason == (
         "Worse over 2 prompts that share tone.j2: 7 cases regressed and 0 improved of 7; of 7 flipped cases asked "
@@ -196,21 +196,21 @@ def test_cases_of_one_name_in_two_comparisons_are_two() -> None:
 
 def test_first_answers_alone_decide_nothing() -> None:
     """One reply out of the cache may be that of several prompts."""
-    verdict = joint(lost("a", 5), lost("b", 6)).verdict
+    verdict = joint(lost("a", 5), lost("b", 6)).verdict()
     assert (verdict.kind, verdict.p, verdict.decision.exit_code) == ("incomplete", None, INCOMPLETE)
 
 
 def test_a_case_that_came_with_head_shows_a_loss_and_no_gain() -> None:
     own = frozenset(("c0", "c1", "c2"))
     gained = Simulated("b", {"c0": 1, "c1": 1, "c3": 1}, edited=own)
-    flips = joint(lost("a", 5, edited=own), gained).verdict.findings.flips
+    flips = joint(lost("a", 5, edited=own), gained).verdict().findings.flips
     assert (flips.n, len(flips.lost), len(flips.gained)) == (8, 5, 1)
 
 
 def test_of_several_that_are_worse_together_the_surest_is_told() -> None:
     some, more = joint(shown_once("a", 3), shown_once("b", 4)), joint(shown_once("a", 5), shown_once("b", 4))
-    inconclusive = joint(shown_once("a", 1), shown_once("b", 0)).verdict
-    assert deciding([inconclusive, some.verdict, more.verdict]) == more.verdict
+    inconclusive = joint(shown_once("a", 1), shown_once("b", 0)).verdict()
+    assert deciding([inconclusive, some.verdict(), more.verdict()]) == more.verdict()
     assert deciding([inconclusive]) is None
 
 
@@ -224,7 +224,7 @@ def test_nothing_is_asked_for_the_sum_once_a_comparison_is_worse_by_itself() -> 
     sides[0].pairs = dict.fromkeys(("c0", "c1"), [-1] * 9)
     test = joint(*sides)
     assert [test.wanted(time) for time in range(3)] == [{}, {}, {}]
-    assert (test.verdict.kind, test.verdict.decision.exit_code, test.verdict.decision.reasons) == (
+    assert (test.verdict().kind, test.verdict().decision.exit_code, test.verdict().decision.reasons) == (
         "inconclusive",
         OK,
         (),
@@ -235,7 +235,7 @@ def test_better_together_decides_nothing() -> None:
     sides = [Simulated(name, {f"c{n}": 1 for n in range(6)}) for name in "ab"]
     for side in sides:
         side.pairs = {id_: [1, 0, 1, 0, 0] for id_ in side.flips.gained}
-    verdict = joint(*sides).verdict
+    verdict = joint(*sides).verdict()
     assert (verdict.kind, verdict.decision.exit_code, verdict.decision.reasons) == ("better", OK, ())
 
 

@@ -206,7 +206,7 @@ class TestEval:
         assert len(desks.server.requests) - asked < 48
         (found,) = stopped.together
         assert (found.kind, found.p, stopped.decision.exit_code) == ("incomplete", None, INCOMPLETE)
-        assert "flipped cases were not asked again to the end, give the command again." in found.reason
+        assert "not asked again to the end: stopped at the limit on the cost; give the command again." in found.reason
         whole = against(desks)
         assert (whole.together[0].kind, whole.decision.exit_code) == ("worse", CHECK_FAILED)
         assert whole.together[0].findings.base_alone == 24
