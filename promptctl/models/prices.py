@@ -316,9 +316,8 @@ class Prices:
         if not searches:
             return 0
         fees = self._search_fees(model)
-        if self._is_billed_once(model):
-            searches = min(searches, 1)
-        return searches * fees.get(f"search_context_size_{size}", fees.get("search_context_size_medium", 0))
+        billed = 1 if self._is_billed_once(model) else searches
+        return billed * fees.get(f"search_context_size_{size}", fees.get("search_context_size_medium", 0))
 
     def _is_billed_once(self, model: str) -> bool:
         """Return True if a reply's searches cost one fee, however many they are."""

@@ -24,10 +24,11 @@ _IMAGE = 16_384
 _IMAGE_4O_MINI = 50_000
 _IMAGES = frozenset({"image_url", "image", "input_image"})
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".svg")
-_FILM = re.compile(r"(?i)^gs:.*/[^./]*$|//(?:[^/]*\.)?(?:youtube\.com|youtu\.be)/")
+_FILM = re.compile(r"(?i)//(?:[^/]*\.)?(?:youtube\.com|youtu\.be)/")
 _SOUNDS = frozenset({"input_audio", "audio"})
 _SILENT = frozenset({"text", "input_text", "output_text", "refusal", "thinking", "redacted_thinking", "tool_use"})
-_DOCUMENT = re.compile(r"(?i)(?:data:)?(?:application/pdf|image/|text/)|[a-z]+://[^?#]*\.pdf(?:[?#]|$)")
+_PICTURE = re.compile(r"(?i)(?:data:)?image/")
+_DOCUMENT = re.compile(r"(?i)(?:data:)?(?:application/pdf|text/)|[a-z]+://[^?#]*\.pdf(?:[?#]|$)")
 _MOST_SEARCHES = 10
 # Where nothing says how much a model reads or writes; and the most that searches of the web bring into one request.
 _MOST_INPUT = 200_000
@@ -177,7 +178,10 @@ def _is_audible(part: Any) -> bool:
         return False
     given = part.get(kind)
     said = [given.get(name) for name in ("format", "file_data", "file_id", "url")] if isinstance(given, Mapping) else []
-    return not _DOCUMENT.match(next((str(each) for each in said if each), ""))
+    told = [str(each) for each in said if each] or [""]
+    if _PICTURE.match(told[0]):
+        return not _is_image({"source": {"format": "image/", "url": told[-1]}})
+    return not _DOCUMENT.match(told[0])
 
 
 def _is_kept_for_hour(request: Request) -> bool:
@@ -227,13 +231,14 @@ def _is_image(part: Mapping[str, Any]) -> bool:
     """Return True unless the address may be of a film or a document, which some providers read in an image's place."""
     given = next((part[name] for name in (*_IMAGES, "source") if part.get(name)), "")
     data = given if isinstance(given, Mapping) else {"url": given}
-    said, address = str(data.get("format") or "image/"), str(data.get("url") or "")
-    if not said.startswith("image/"):
+    said, address = str(data.get("format") or ""), str(data.get("url") or "")
+    if not said.startswith("image/") and said:
         return False
     if address.startswith("data:"):
         return address.startswith("data:image/")
     name = re.split("[?#]", address)[0].rpartition("/")[2].lower()
-    return _FILM.search(address) is None and ("." not in name or name.endswith(_IMAGE_SUFFIXES))
+    is_named = "." in name or (not said and address.lower().startswith("gs:"))  # where nothing else may say what it is
+    return not _FILM.search(address) and (not is_named or name.endswith(_IMAGE_SUFFIXES))
 
 
 def _bytes(value: Any) -> int:

@@ -17,7 +17,7 @@ from promptctl.versions.prompt_at_version import PromptAtVersion, note
 if TYPE_CHECKING:
     from promptctl.files.tree import Tree
     from promptctl.log.store import Store
-    from promptctl.versions.index_store import VersionRow
+    from promptctl.versions.index_store import IndexStore, VersionRow
     from promptctl.versions.moment import Moment
 
 Former = Mapping[str, Sequence[str]]
