@@ -270,7 +270,7 @@ def command(scenario: Scenario, rng: random.Random) -> tuple[list[Findings], boo
         requests += sum(
             side.ask(time_, *(each.get(at, {}) for each in besides), rng=rng) for at, side in enumerate(sides)
         )
-    return [side.findings for side in sides], any(test.verdict.kind == "worse" for test in tests), requests
+    return [side.findings for side in sides], any(test.verdict().kind == "worse" for test in tests), requests
 
 
 class _Simulated:
