@@ -60,8 +60,9 @@ def say_against(found: Against, *, as_json: bool, is_brief: bool = False) -> Non
             say_wrapped(f"{', '.join(side_names(own))}: promptctl compare {ids}", indent="  ")
     else:
         say_comparisons(found.compared, as_json=False)
-        if len(found.compared) > 1:
-            tell(shared_level(len(found.compared), len(found.together)))
+        together = len(found.together)
+        if found.compared and (several := found.compared[0].comparison.procedure.comparisons) > 1:
+            tell(shared_level(several - together, together))
     for number, each in enumerate(found.alone):
         if number or found.compared:
             say()

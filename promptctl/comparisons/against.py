@@ -199,17 +199,19 @@ async def compare_pairs(
     """Do the plans of all pairs, compare each by itself, and the `groups` of them together.
 
     Flipped cases are asked for again on both sides, as `flips` says. All share one level, as one of so many
-    `comparisons`, these pairs with a base unless a number is given, and groups.
+    `comparisons`, these pairs with a base unless a number is given, and groups. One version compared with itself takes
+    no share if it is answered out of the cache alike.
     """
-    comparisons = (comparisons or sum(each.base is not None for each in pairs)) + len(groups)
+    several = (comparisons or sum(each.base is not None for each in pairs)) + len(groups)
     if any(each.head.spec.until for each in pairs) and PASSED not in rule.judged:
         raise UsageError(
             "what is decided early is the cases that pass, and they are not judged here",
             hint="judge them too, with --metric passed, or ask every case",
         )
-    made = await _first_answers(log, session, pairs, rule, comparisons)
-    both = zip(pairs, made, strict=True)
-    sides = [Sides(log, rule, base, head, each, comparisons) if base else None for each, (base, head) in both]
+    made = await _first_answers(log, session, pairs, rule, several)
+    both = [*zip(pairs, made, strict=True)]
+    several -= 0 if comparisons else sum(each.is_same and _is_alike(*sides) for each, sides in both)
+    sides = [Sides(log, rule, base, head, each, max(1, several)) if base else None for each, (base, head) in both]
     tests = [JointTest(each, [side for at in each.members if (side := sides[at])], rule) for each in groups]
     for time in range(MOST_TIMES):
         besides = _wanted_together(tests, time)
@@ -253,6 +255,10 @@ async def _first_answers(
     untils = [until_of(log, each, bases.get(at), rule, comparisons) for at, each in enumerate(pairs)]
     made = await _run(session, [Pair(each.head, missing.get(at)) for at, each in enumerate(pairs)], untils)
     return [(first[0] if first else bases.get(at), head) for at, (*first, head) in enumerate(made)]
+
+
+def _is_alike(base: Evaluation | None, head: Evaluation) -> bool:
+    return base is not None and base.row.totals.passed == head.row.totals.passed
 
 
 async def _run(

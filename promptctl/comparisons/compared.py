@@ -277,6 +277,8 @@ def notes_on(comparison: Comparison, base: Evaluation, head: Evaluation, flipped
     if code_left_out := head.row.spec.code_left_out:
         notes.append(code_left_out)
     findings, earlier = flipped.findings, flipped.earlier
+    if not findings.flips.count and (base.row.digest, base.row.model) == (head.row.digest, head.row.model):
+        notes.append("both sides are the same version")
     if findings.asked and findings.flips.count > MOST_ASKED:
         notes.append(f"of {findings.flips.count} flipped cases a random sample of {findings.asked} was asked for again")
     if earlier.comparisons and findings.flips.count and flipped.steps.rounds:

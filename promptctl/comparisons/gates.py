@@ -186,14 +186,16 @@ def deciding(found: Sequence[JointVerdict]) -> JointVerdict | None:
 def groups_of(pairs: Sequence[Pair], rule: GateRule) -> tuple[ComparisonGroup, ...]:
     """Return the groups of comparisons to be tested together, which are known before anything is asked.
 
-    Comparisons of replies that never differ are in none, as each is sure by itself, nor is the second of two of the
-    same. Without fresh pairs nothing could test any. There are no more groups than comparisons, the largest: however
-    many files a branch cuts its prompts into, it takes no more than half of each level.
+    Comparisons of replies that never differ are in none, as each is sure by itself, nor are one version's with itself
+    and the second of two of the same. Without fresh pairs nothing could test any. There are no more groups than
+    comparisons, the largest: however many files a branch cuts its prompts into, it takes no more than half of each
+    level.
     """
     if PASSED not in rule.judged or not rule.reruns:
         return ()
     # Two of the same work, of datasets with the same cases say, have each other's fresh pairs in the log.
-    places = {each.head.spec.comparison: at for at, each in reversed([*enumerate(pairs)]) if each.base is not None}
+    compared = (at for at, each in enumerate(pairs) if each.base is not None and not each.is_same)
+    places = {pairs[at].head.spec.comparison: at for at in reversed([*compared])}
     differing = (at for at in sorted(places.values()) if any(can_differ(side.row()) for side in pairs[at].sides))
     compared = {at: pairs[at] for at in differing}
     members: dict[str, list[int]] = {}

@@ -106,6 +106,14 @@ class Pair:
         """The plans, base first."""
         return (self.head,) if self.base is None else (self.base, self.head)
 
+    @property
+    def is_same(self) -> bool:
+        """True if both sides ask the same of one version, and take a reply that is known from the cache."""
+        base, head = (each.row() for each in self.sides) if self.base is not None else (None, self.head.row())
+        if base is None or head.spec.replies != "cache":
+            return False
+        return (base.digest, base.model) == (head.digest, head.model) and not base.spec.unlike(head.spec)
+
     def again(self, ids: Collection[str], repeats: int) -> Pair:
         """Return the pair over these cases alone, so often: both sides are asked anew, nothing comes from the cache."""
 

@@ -779,8 +779,14 @@ class TestRule:
         ran = cli("eval", "triage", "--against", "@main", "-m", "local/gpt-4o-mini", "-m", "local/other")
         assert ran.exit_code == 1
         assert "2 comparisons and 1 test of them together share an error rate of 5%" in ran.err
+        assert "both sides are the same version" not in ran.out
         # Of ten cases with a third of the level each, as both are tested together too, six pairs confirm one.
         assert "c1, asked 6 times more" in ran.out
+
+    def test_a_version_beside_itself_is_told_and_shares_no_error_rate(self, change: Change, cli: Cli) -> None:
+        ran = cli("eval", "triage", "--against", "@main", "-m", "local/gpt-4o-mini", "-m", "local/other")
+        assert (ran.exit_code, ran.out.count("both sides are the same version")) == (0, 2)
+        assert "share an error rate" not in ran.err
 
 
 class TestEvidence:

@@ -41,7 +41,8 @@ def pair(*shared: str, models: tuple[str, str] = ("openai/a", "openai/a"), own: 
         own_work = {"comparison": str(next(_KEYS)), "replies": "cache", "judge_model": None}
         spec = SimpleNamespace(**own_work | head)
         target = SimpleNamespace(prompt=SimpleNamespace(model=own), model=model)
-        return SimpleNamespace(target=target, spec=spec, row=lambda: SimpleNamespace(model=model, spec=spec))
+        row = SimpleNamespace(model=model, spec=spec, digest=str(next(_KEYS)))
+        return SimpleNamespace(target=target, spec=spec, row=lambda: row)
 
     return Pair(plan(models[1]), plan(models[0]), shared=frozenset(shared))
 

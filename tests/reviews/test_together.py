@@ -182,6 +182,17 @@ class TestEval:
         assert [each["together"] for each in again.json] == [[joint]] * 8
         assert len(desks.server.requests) == asked
 
+    def test_what_did_not_change_takes_no_share_of_the_level(self, desks: Pull) -> None:
+        desks.edit(f"prompts/{PROMPTS[0]}.prompt.yaml", "messages:", "parameters: {max_tokens: 9}\nmessages:")
+        found = against(desks, replies="cache")
+        assert len(found.compared) == len(PROMPTS)
+        assert {each.comparison.procedure.comparisons for each in found.compared} == {1}
+        assert found.together == ()
+        same = [each.note == "both sides are the same version" for each in found.compared]
+        assert same == [False, *[True] * (len(PROMPTS) - 1)]
+        anew = against(desks, replies="ask")
+        assert {each.comparison.procedure.comparisons for each in anew.compared} == {len(PROMPTS) + 1}
+
     def test_prompts_that_get_the_same_first_answers_are_asked_apart(self, desks: Pull) -> None:
         """An answer out of the cache would count once for each of them."""
         for id_ in PROMPTS:
