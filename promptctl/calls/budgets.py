@@ -269,12 +269,15 @@ class Held(NamedTuple):
     def settle(self, nano_usd: int | None, tokens: int | None, calls: int, *, has_row: bool) -> None:
         """Count what the request spent; None if nobody can tell, so that all that was reserved counts."""
         spent = {"usd": nano_usd, "tokens": tokens, "calls": calls}
+        of_call = []
         for charge in self.wanted.charges:
             if charge.rule.per == "call":
                 told = spent[charge.rule.unit]
-                self.attempts.spent[charge.rule.name] = charge.already + (charge.amount if told is None else told)
+                of_call.append((charge, charge.already + (charge.amount if told is None else told)))
+        self.attempts.spent |= {charge.rule.name: amount for charge, amount in of_call}
         names: dict[str | None, str] = {each.other: each.key for each in self.wanted.charges if each.other and each.key}
-        self.budgets.keep(Settlement(self.wanted.execution, spent, names=names), has_row=has_row)
+        settlement = Settlement(self.wanted.execution, spent, names=names, of_call=of_call)
+        self.budgets.keep(settlement, has_row=has_row)
 
 
 def _nothing(execution: str) -> Settlement:

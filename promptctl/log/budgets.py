@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -246,7 +246,8 @@ class Settlement:
     """The amounts that one execution spent, by unit; None if nobody can tell, and all that was reserved counts.
 
     The log puts into `events` what happened by it, for `on_written` to tell. `names` has the name that the call came
-    with by the other one, under which the log may have its accounts.
+    with by the other one, under which the log may have its accounts. `of_call` are its charges on limits of one call,
+    which have no account, each with what the call has spent by then.
     """
 
     execution: str
@@ -254,6 +255,7 @@ class Settlement:
     on_written: Callable[[Settlement], None] | None = None
     events: list[BudgetEvent] = field(default_factory=list)
     names: Mapping[str | None, str] = field(default_factory=dict)
+    of_call: Sequence[tuple[Charge, int]] = ()
 
     def written(self) -> None:
         """Report that the log has it, or keeps it in a file until it does."""

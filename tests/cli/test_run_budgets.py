@@ -97,6 +97,18 @@ def test_a_dry_run_has_the_keys_of_the_list(
     }
 
 
+def test_a_limit_of_one_call_that_only_warns_warns_of_each_call_over_it(workspace: Path, cli: Cli) -> None:
+    rule = "name: a, limit: {tokens: 12}, per: call, then: warn, warn_at: 50%"
+    write(workspace, "promptctl.yaml", f"model: echo/echo\nbudgets: [{{{rule}}}]\n")
+    for ticket, kinds in [("Help!", ["exceeded", "warned"]), ("x", ["warned"]), ("Help!", ["exceeded", "warned"])]:
+        before = len(cli("budget", "history", "--json").json)
+        ran = cli("run", "triage", "-i", f"ticket={ticket}")
+        events = cli("budget", "history", "--json").json
+        assert (ran.exit_code, [each["kind"] for each in events[: len(events) - before]]) == (0, kinds)
+        assert ran.err.count("warning: budget `a` has spent ") == len(kinds)
+    assert cli("budget", "list", "--json").json[0]["state"] == "ok"
+
+
 def test_a_request_larger_than_the_whole_limit_disables_nothing(workspace: Path, cli: Cli) -> None:
     rule = "budgets: [{name: a, limit: {tokens: 10}, then: disable, each: user}]\n"
     write(workspace, "promptctl.yaml", f"model: echo/echo\n{rule}")

@@ -316,6 +316,19 @@ def test_the_limit_of_one_call_has_no_account(log: Store) -> None:
     assert not reserve(log, one(rule, 1, window=window)).refusals
 
 
+def test_a_limit_of_one_call_is_passed_once_whatever_attempts_follow(log: Store) -> None:
+    rule = BudgetRule("a", "tokens", 100, per="call", then="warn", warn_at=0.5, webhook_env="URL")
+    first, second = (one(rule, 60, window=(NOON, NOON), already=already) for already in (0, 110))
+    kinds = []
+    for charge, spent in [(first, 40), (first, 110), (second, 170)]:
+        settlement = Settlement(new_id(), {"tokens": spent - charge.already}, of_call=[(charge, spent)])
+        log.settle(settlement)
+        kinds.append([each.kind for each in settlement.events])
+    assert kinds == [[], ["warned", "exceeded"], []]
+    assert [each.webhook for each in log.budget_events()] == ["due", "due"]
+    assert log.budget_accounts() == []
+
+
 def test_a_webhook_is_one_processes_at_a_time_until_it_is_sent(log: Store) -> None:
     rule = replace(RULE, limit=0, webhook_env="URL")
     found = reserve(log, one(rule))

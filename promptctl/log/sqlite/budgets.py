@@ -128,6 +128,13 @@ def settle(connection: sqlite3.Connection, *settlements: Settlement) -> None:
             spent, kept = (amount, amount) if told is None else (told, 0)
             account = _spend(connection, account_id, amount, spent, kept=kept)
             settlement.events += _notice(connection, account, settlement.execution)
+        for charge, spent in settlement.of_call:
+            call = new_account(charge.rule, charge.key or "", charge.window, spent)
+            if call.warn_from is not None and charge.already >= call.warn_from:
+                call = call._replace(warned_at=call.window_start)
+            if charge.already > call.most:
+                call = call._replace(reached_at=call.window_start)
+            settlement.events += _notice(connection, call, settlement.execution)
 
 
 def enable(connection: sqlite3.Connection, budget: str, reason: str, key: str | None) -> list[BudgetEvent]:
