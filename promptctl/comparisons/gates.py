@@ -194,8 +194,8 @@ def groups_of(pairs: Sequence[Pair], rule: GateRule) -> tuple[ComparisonGroup, .
     if PASSED not in rule.judged or not rule.reruns:
         return ()
     # Two of the same work, of datasets with the same cases say, have each other's fresh pairs in the log.
-    compared = (at for at, each in enumerate(pairs) if each.base is not None and not each.is_same)
-    places = {pairs[at].head.spec.comparison: at for at in reversed([*compared])}
+    several = [(at, each) for at, each in enumerate(pairs) if each.base is not None and not each.is_same]
+    places = {each.head.spec.comparison: at for at, each in reversed(several)}
     differing = (at for at in sorted(places.values()) if any(can_differ(side.row()) for side in pairs[at].sides))
     compared = {at: pairs[at] for at in differing}
     members: dict[str, list[int]] = {}
@@ -206,8 +206,8 @@ def groups_of(pairs: Sequence[Pair], rule: GateRule) -> tuple[ComparisonGroup, .
     for cause, found in sorted(members.items()):
         causes.setdefault(tuple(found), []).append(cause)
     causes.setdefault(tuple(compared), [])
-    several = [ComparisonGroup(found, tuple(shared)) for found, shared in causes.items() if len(found) > 1]
-    return tuple(sorted(several, key=lambda group: -len(group.members))[: len(compared)])
+    groups = [ComparisonGroup(found, tuple(shared)) for found, shared in causes.items() if len(found) > 1]
+    return tuple(sorted(groups, key=lambda group: -len(group.members))[: len(compared)])
 
 
 def _causes(pair: Pair) -> frozenset[str]:
