@@ -169,8 +169,7 @@ def evaluate(
     workspace = options.workspace_of(context)
     names, failed_of = split_names(workspace, subjects.names) if choice.failed else (subjects.names, None)
     broken = BrokenFiles()
-    is_replayed = asked.replies == "replay" or any(model.startswith("replay/") for model in asked.models)
-    changed = partial(workspace.datasets.changed_since, on_broken=broken.tell, is_replayed=is_replayed)
+    changed = partial(_changed, workspace, subjects, asked, broken)
     refs = _refs(workspace, names, subjects, changed, failed_of, is_failed=choice.failed, against=against)
     if subjects.changed_since is not None and not refs:
         _end_unchanged(workspace, subjects, output, broken)
@@ -250,11 +249,19 @@ def _end_unchanged(
     output.conclude_nothing(workspace, why, None, broken)
 
 
+def _changed(
+    workspace: Workspace, subjects: SubjectOptions, asked: options.ReplyOptions, broken: BrokenFiles, since: str
+) -> list[str]:
+    """Return the prompts that changed since a revision."""
+    is_replayed = asked.replies == "replay" or any(model.startswith("replay/") for model in asked.models)
+    return workspace.datasets.changed_since(since, subjects.datasets, broken.tell, is_replayed=is_replayed)
+
+
 def _refs(
     workspace: Workspace,
     names: Sequence[str],
     subjects: SubjectOptions,
-    changed: Callable[[str, Sequence[str]], list[str]],
+    changed: Callable[[str], list[str]],
     failed_of: str | None,
     *,
     is_failed: bool,
@@ -264,7 +271,7 @@ def _refs(
     if bool(names) + subjects.everything + (subjects.changed_since is not None) > 1:
         raise UsageError("give prompts, --all or --changed-since: one of them")
     if subjects.changed_since is not None:
-        return changed(subjects.changed_since, subjects.datasets)
+        return changed(subjects.changed_since)
     if subjects.everything:
         return None
     if is_failed and not names:
