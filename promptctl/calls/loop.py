@@ -149,10 +149,10 @@ class LoopThread:
         with self._lock:
             self._forget_parents()
             if self._loop is None:
-                self._process_id = os.getpid()
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="promptctl", daemon=True)
-                self._thread.start()
+                loop = asyncio.new_event_loop()
+                thread = threading.Thread(target=loop.run_forever, name="promptctl", daemon=True)
+                thread.start()  # Python 3.12 refuses that once the program ends
+                self._process_id, self._loop, self._thread = os.getpid(), loop, thread
             return self._loop
 
     def _forget_parents(self) -> None:

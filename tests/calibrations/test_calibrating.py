@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -311,7 +312,7 @@ def test_a_calibration_is_as_old_as_its_oldest_verdict(desk: Lab, monkeypatch: p
     assert (again.calibrations[0].measured_at, len(desk.server.requests)) == ("2025-01-01", asked)
     assert "more than 180 days ago" in (again.lacks[0] or "")
     path.unlink()
-    with sqlite3.connect(next(desk.root.rglob("cache.db"))) as cache:  # as an earlier version kept its replies
+    with closing(sqlite3.connect(next(desk.root.rglob("cache.db")))) as cache, cache:  # of an earlier version
         cache.execute("UPDATE replies SET reply = replace(reply, ',\"made_on\":\"2025-01-01\"', '')")
     unknown = calibrate(desk)
     assert unknown.calibrations[0].measured_at is None

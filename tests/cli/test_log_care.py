@@ -8,6 +8,7 @@ import json
 import sqlite3
 import stat
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -122,7 +123,7 @@ def test_pruning_needs_to_know_what(cli: Cli, log: Path) -> None:
 
 def test_a_backup_is_told_and_never_replaces_a_file(cli: Cli, log: Path) -> None:
     assert cli("log", "backup", "copy.db").err.startswith("written  copy.db (")
-    with sqlite3.connect("copy.db") as copy:
+    with closing(sqlite3.connect("copy.db")) as copy, copy:
         assert copy.execute("SELECT count(*) FROM executions").fetchone() == (4,)
     again = cli("log", "backup", "copy.db")
     assert (again.exit_code, "name a file that is not there yet" in again.err) == (3, True)

@@ -127,7 +127,7 @@ class TestAnEvaluation:
     def test_entries_that_cannot_be_read_are_asked_for_anew(self, lab: Lab) -> None:
         lab.many(2)
         lab.one()
-        with sqlite3.connect(lab.root / ".promptctl/cache.db") as connection:
+        with closing(sqlite3.connect(lab.root / ".promptctl/cache.db")) as connection, connection:
             connection.execute('UPDATE replies SET reply = \'{"text": 1, "of": "a later version"}\'')
         connection.close()
         assert lab.one().verdict == "passed"

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ class TestBatches:
                 log.begin_evaluation(ROW)
                 async with BatchRecorder(log, "full", lambda warning: pytest.fail(str(warning))) as recorder:
                     await recorder.finish(result(0))
-                    with sqlite3.connect(tmp_path / "log.db") as other:
+                    with closing(sqlite3.connect(tmp_path / "log.db")) as other, other:
                         assert other.execute("SELECT case_id FROM results").fetchall() == [("c0",)]
                     other.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def test_each_total_counts_the_newest_correction_and_the_row_stays(log: SqliteSt
     for by in (("prompt", "version"), (), ("user",), ("model", "day")):
         [total] = log.totals(Filter(source=None), by)
         assert (total.cost_nano_usd, total.priced, total.unpriced) == (400_000, 2, 0), by
-    with sqlite3.connect(log.path) as raw:
+    with closing(sqlite3.connect(log.path)) as raw, raw:
         rows = raw.execute("SELECT session, cost_nano_usd, price_source FROM executions ORDER BY session").fetchall()
         assert rows == [("none", None, None), ("old", 1, None)]
         assert raw.execute("SELECT sum(cost_usd) FROM executions_readable").fetchone()[0] == pytest.approx(0.0004)
@@ -163,7 +164,7 @@ def test_pruned_rows_take_their_corrections_along_and_leave_the_totals(log: Sqli
     log.append([Entry(attempt(started_at=MAY)), Entry(attempt())])
     reprice(log)
     log.prune(Retention(rows_before=JUNE))
-    with sqlite3.connect(log.path) as raw:
+    with closing(sqlite3.connect(log.path)) as raw, raw:
         assert raw.execute("SELECT count(*) FROM cost_corrections").fetchone() == (1,)
     [total] = log.totals(Filter(source=None), ())
     assert total.cost_nano_usd == 600_000

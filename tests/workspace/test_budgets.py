@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -76,7 +76,7 @@ class Desk:
 
     def accounts(self) -> dict[tuple[str, str], tuple[int, int]]:
         """What is spent and reserved, by budget and key."""
-        with sqlite3.connect(self.root / ".promptctl/log.db") as log:
+        with closing(sqlite3.connect(self.root / ".promptctl/log.db")) as log, log:
             rows = log.execute("SELECT budget, key, spent, reserved FROM budget_accounts").fetchall()
         return {(budget, key): (spent, reserved) for budget, key, spent, reserved in rows}
 

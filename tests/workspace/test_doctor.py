@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ def test_a_log_that_is_none_is_a_problem(root: Path, log: SqliteStore, damage: s
     if damage is None:
         log.path.write_bytes(b"no database any more")
     else:
-        with sqlite3.connect(log.path) as raw:
+        with closing(sqlite3.connect(log.path)) as raw, raw:
             raw.executescript(damage)
         raw.close()
     (problem,) = found(root, "log")

@@ -185,17 +185,18 @@ def test_a_stream_that_has_ended_ends_though_the_workspace_was_closed(workspace:
     assert list(stream) == []
 
 
-def test_a_handler_of_the_programs_end_makes_the_first_call(tmp_path: Path) -> None:
+def test_a_handler_of_the_programs_end_makes_the_first_call_or_fails_at_once(tmp_path: Path) -> None:
     begun = time.monotonic()
-    done = ran(
-        "import atexit; workspace = opened(); atexit.register(lambda: print(workspace.run('p').reply))", tmp_path
-    )
-    assert (done.stdout, done.stderr) == ("hello\n", "")
+    handler = "import atexit; atexit.register(lambda: print(workspace.run('p').reply))"
+    done = ran(f"{handler}; workspace = opened(); workspace.run('p', model='echo/echo'); workspace.close()", tmp_path)
+    is_refused = "can't create new thread at interpreter shutdown" in done.stderr and sys.version_info >= (3, 12)
+    assert is_refused or (done.stdout, done.stderr) == ("hello\n", "")
     assert time.monotonic() - begun < GRACE_S
 
 
 FORKED = """
-import os, sys, time
+import os, sys, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and later warn of forks beside threads
 
 def waits_for_child():
     if (child := os.fork()) == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import promptctl
@@ -16,7 +17,7 @@ def test_check_says_in_words_what_verify_finds(tmp_path: Path) -> None:
         execution = workspace.run("greet")
         assert workspace.log.check() == []
 
-        with sqlite3.connect(workspace.log.file, isolation_level=None) as raw:
+        with closing(sqlite3.connect(workspace.log.file, isolation_level=None)) as raw:
             raw.execute("DELETE FROM payloads WHERE hash = (SELECT reply_hash FROM executions)")
         raw.close()
         [lost] = workspace.log.check()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def hashed(workspace: Workspace, name: str = ADA) -> str:
 
 
 def sql(workspace: Workspace, text: str, *values: object) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(workspace.log.file) as connection:
+    with closing(sqlite3.connect(workspace.log.file)) as connection, connection:
         return connection.execute(text, values).fetchall()
 
 

@@ -14,9 +14,10 @@ _NEWEST = """executions LEFT JOIN cost_corrections AS correction
   )"""
 _INSERT = """
 INSERT INTO cost_corrections (execution_id, number, corrected_at, old_nano_usd, new_nano_usd, new_price_source)
-SELECT ?1, 1 + ifnull((SELECT max(number) FROM cost_corrections WHERE execution_id = ?1), 0), ?2, ?3, ?4, ?5
-FROM executions WHERE id = ?1 AND ?3 IS ifnull(
-  (SELECT new_nano_usd FROM cost_corrections WHERE execution_id = ?1 ORDER BY number DESC LIMIT 1), cost_nano_usd
+SELECT id, 1 + ifnull((SELECT max(number) FROM cost_corrections WHERE execution_id = :id), 0),
+  :corrected_at, :old_nano_usd, :new_nano_usd, :price_source
+FROM executions WHERE id = :id AND :old_nano_usd IS ifnull(
+  (SELECT new_nano_usd FROM cost_corrections WHERE execution_id = :id ORDER BY number DESC LIMIT 1), cost_nano_usd
 )
 """
 
@@ -57,4 +58,4 @@ def write(connection: sqlite3.Connection, found: Mapping[str, CostCorrection]) -
 
     One whose old cost does not hold any more is left out. A trigger takes the others into the totals.
     """
-    return connection.executemany(_INSERT, ((id_, *each) for id_, each in found.items())).rowcount
+    return connection.executemany(_INSERT, ({"id": id_, **each._asdict()} for id_, each in found.items())).rowcount

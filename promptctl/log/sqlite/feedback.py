@@ -21,8 +21,8 @@ _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM feedback"  # noqa: S608 - made of 
 # Words are kept as long as the contents of the row are, also if those were pruned a moment ago.
 _INSERT = """
 INSERT INTO feedback
-SELECT ?1, id, call_id, ?3, ?4, iif(content = 'full', ?5, NULL), iif(content = 'full', ?6, NULL), ?7, ?8
-FROM executions WHERE id = ?2
+SELECT ?, id, call_id, ?, ?, iif(content = 'full', ?, NULL), iif(content = 'full', ?, NULL), ?, ?
+FROM executions WHERE id = ?
 ON CONFLICT (id) DO NOTHING
 """
 _STRAYS = """
@@ -42,7 +42,7 @@ def redacted(given: Feedback, redactor: Redactor) -> Feedback:
 
 def add(connection: sqlite3.Connection, given: Iterable[Feedback]) -> int:
     """Add feedback on executions that are in the log; return how much of it was."""
-    names = ("id", "execution_id", "name", "score", "comment", "expected", "by", "created_at")
+    names = ("id", "name", "score", "comment", "expected", "by", "created_at", "execution_id")
     return connection.executemany(_INSERT, map(attrgetter(*names), given)).rowcount
 
 

@@ -23,13 +23,13 @@ UNION SELECT DISTINCT session FROM executions WHERE session IS NOT NULL
 _ARM_KEYS = "SELECT DISTINCT arm_key FROM executions WHERE experiment = ? AND arm_key IS NOT NULL"
 _TWINS = """
 SELECT a.id, b.id FROM budget_accounts AS a LEFT JOIN budget_accounts AS b
-  ON b.budget = a.budget AND b.key = ?1 AND b.window_start = a.window_start AND b.unit = a.unit
-WHERE a.key = ?2 AND (?3 IS NULL OR a.budget = ?3)
+  ON b.budget = a.budget AND b.key = :name AND b.window_start = a.window_start AND b.unit = a.unit
+WHERE a.key = :other AND (:budget IS NULL OR a.budget = :budget)
 """
 _ADD_ACCOUNT = """
-UPDATE budget_accounts SET (spent, kept) = (SELECT sum(spent), sum(kept) FROM budget_accounts WHERE id IN (?1, ?2)),
-  reserved = (SELECT coalesce(sum(amount), 0) FROM budget_reservations WHERE account = ?1)
-WHERE id = ?1
+UPDATE budget_accounts SET (spent, kept) = (SELECT sum(spent), sum(kept) FROM budget_accounts WHERE id IN (:to, :of)),
+  reserved = (SELECT coalesce(sum(amount), 0) FROM budget_reservations WHERE account = :to)
+WHERE id = :to
 """
 
 
@@ -68,16 +68,19 @@ def plain_arm_keys(connection: sqlite3.Connection, experiment: str) -> dict[str 
 
 def join_accounts(connection: sqlite3.Connection, other: str, name: str, budget: str | None = None) -> None:
     """Make the accounts of a name, and what of them is disabled, those of another: of one budget, or of all."""
-    for id_, twin in connection.execute(_TWINS, (name, other, budget)).fetchall():
+    names = {"name": name, "other": other, "budget": budget}
+    for id_, twin in connection.execute(_TWINS, names).fetchall():
         if twin is None:
             connection.execute("UPDATE budget_accounts SET key = ? WHERE id = ?", (name, id_))
             continue
         connection.execute("UPDATE OR IGNORE budget_reservations SET account = ? WHERE account = ?", (twin, id_))
-        connection.execute(_ADD_ACCOUNT, (twin, id_))
+        connection.execute(_ADD_ACCOUNT, {"to": twin, "of": id_})
         connection.execute("DELETE FROM budget_reservations WHERE account = ?", (id_,))
         connection.execute("DELETE FROM budget_accounts WHERE id = ?", (id_,))
-    sql = "UPDATE OR REPLACE budget_disabled SET key = ?1 WHERE key = ?2 AND (?3 IS NULL OR budget = ?3)"
-    connection.execute(sql, (name, other, budget))
+    sql = (
+        "UPDATE OR REPLACE budget_disabled SET key = :name WHERE key = :other AND (:budget IS NULL OR budget = :budget)"
+    )
+    connection.execute(sql, names)
 
 
 def join_sums(connection: sqlite3.Connection, other: str, name: str) -> None:

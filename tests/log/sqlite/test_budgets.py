@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def test_the_rows_of_a_window_are_found_by_an_index(log: SqliteStore, rule: Budg
 def test_a_row_that_waits_in_a_file_settles_when_it_is_taken_in(log: SqliteStore, tmp_path: Path) -> None:
     execution = new_id()
     reserve(log, one(USD, 400), execution=execution)
-    with sqlite3.connect(tmp_path / "log.db") as other:
+    with closing(sqlite3.connect(tmp_path / "log.db")) as other, other:
         other.execute("BEGIN IMMEDIATE")
         log.database.busy_timeout_s = log.database.patience_s = 0.0
         log.database.close()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def test_what_was_pruned_is_gone_from_the_index_too(log: SqliteStore, index: Pat
 def test_an_index_of_what_others_deleted_is_made_anew(log: SqliteStore, path: Path, index: Path) -> None:
     say(log, "canaryword", "kept")
     replies(log, "kept")
-    with sqlite3.connect(path, isolation_level=None) as raw:
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("UPDATE maintenance SET is_open = 1")
         raw.execute("UPDATE executions SET content = 'pruned', reply_hash = NULL WHERE rowid = 1")
         raw.execute("DELETE FROM payloads WHERE content = 'canaryword'")

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -239,7 +240,7 @@ class TestWritingAtOnce:
     def test_it_waits_for_nobody(self, tmp_path: Path) -> None:
         with SqliteStore(tmp_path / "log.db") as log:
             log.append([])
-            with sqlite3.connect(tmp_path / "log.db", isolation_level=None) as other:
+            with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
                 assert not log.database.write_at_once(lambda connection: pytest.fail("nothing is written"))
             other.close()
