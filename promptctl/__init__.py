@@ -29,6 +29,7 @@ one small tree, drawn in `promptctl.errors`.
 import re
 from importlib import import_module
 from typing import Any
+from weakref import finalize
 
 __version__ = "0.1.0"
 
@@ -49,3 +50,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, "errors"})
+
+
+# The first finalizer of a program decides when all run: after what is registered with `atexit` from here on.
+finalize(__getattr__, int)

@@ -226,9 +226,12 @@ class UnderWay:
         # A loop is kept by its attempts alone: nobody may ever close it.
         self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, Left] = WeakKeyDictionary()
 
-    def end_with(self, owner: object) -> None:
-        """Record as cancelled what is left once nothing holds `owner` any more, or as the program ends."""
-        finalize(owner, _cancel_all, self._open)
+    def end_with(self, owner: object, context: Context) -> None:
+        """Record as cancelled what is left once nothing holds `owner` any more, or as the program ends.
+
+        Then wait for what other threads still record.
+        """
+        finalize(owner, _cancel_all, self._open, context)
 
     @contextmanager
     def until_ended(self, attempts: Attempts) -> Iterator[Attempts]:
@@ -268,9 +271,11 @@ def _loops(attempts: WeakKeyDictionary[asyncio.AbstractEventLoop, Left]) -> list
     return [loop for each in attempts.keyrefs() if (loop := each()) is not None]  # others may add some meanwhile
 
 
-def _cancel_all(attempts: WeakKeyDictionary[asyncio.AbstractEventLoop, Left]) -> None:
+def _cancel_all(attempts: WeakKeyDictionary[asyncio.AbstractEventLoop, Left], context: Context) -> None:
     for loop in _loops(attempts):
         _cancel(attempts.get(loop, {}))
+    if context.has_made("recorder"):
+        context.recorder.close()
 
 
 def _cancel(left: Left) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -212,6 +213,7 @@ _JSON_NAMES = {
 }
 # As an event loop's own: what one of them waits for, such as a call that a warning leads to, needs a different one.
 _MOST_THREADS = 32
+_LAST_S = 10.0
 FIELD_OF = {shown: name for name, shown in _JSON_NAMES.items()}
 JSON_FIELDS = ("parameters", "call_metadata", "usage_details")
 CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")
@@ -253,9 +255,9 @@ class LogRecorder:
         self._settlements = {} if settlements is None else settlements
         self.content_for = content_for
         self._on_warning = on_warning
-        self._handed_over: set[asyncio.Future[None]] = set()
         self._outliving: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Future[None]]] = WeakKeyDictionary()
         self._threads: dict[int, ThreadPoolExecutor] = {}  # by process: a forked child has its own
+        self._in_place: dict[int, Future[Any]] = {}  # by thread
 
     async def save(self, execution: Execution, content: Content | None) -> None:
         """Record one attempt, durably, without holding up the event loop; even if that is cancelled meanwhile."""
@@ -270,21 +272,15 @@ class LogRecorder:
 
     def save_now(self, execution: Execution, content: Content | None) -> None:
         """Record one attempt, durably, before returning; in an event loop a thread does it, and `written` waits."""
-        import asyncio
-
         if (job := self._hand_over(execution, content)) is not None:
             self._outlive(job)
-            writing = asyncio.wrap_future(job)
-            self._handed_over.add(writing)
-            writing.add_done_callback(self._handed_over.discard)
 
     async def written(self) -> None:
         """Wait for what `save_now` handed over in this event loop; it is written even if that is cancelled."""
         import asyncio
 
-        loop = asyncio._get_running_loop()
-        if ours := [each for each in list(self._handed_over) if each.get_loop() is loop]:
-            await asyncio.wait(ours)
+        if ours := list(self._outliving.get(asyncio.get_running_loop(), ())):
+            await asyncio.wait([asyncio.wrap_future(job) for job in ours])
 
     def on_thread(self, work: Callable[..., T], *given: Any) -> Future[T]:
         """Do something with the log on a thread that writes, or here if none is started any more."""
@@ -298,19 +294,28 @@ class LogRecorder:
             if threads is None:
                 threads = self._threads.setdefault(process, ThreadPoolExecutor(_MOST_THREADS, "promptctl-log"))
             return threads.submit(work, *given)
-        except RuntimeError:  # the interpreter ends, or the workspace was closed this moment
+        except (RuntimeError, ImportError):  # the interpreter ends, or the workspace was closed this moment
             done: Future[T] = Future()
+            self._in_place[get_ident()] = done
             try:
                 done.set_result(work(*given))
             except Exception as error:
                 done.set_exception(error)
+            self._in_place.pop(get_ident(), None)
             return done
 
     def close(self) -> None:
-        """Wait for what the threads do, and end them; the next record starts new ones."""
+        """Wait for what the threads do, and end them; the next record starts new ones.
+
+        As the program ends, those are threads of its own, which stand still after it.
+        """
         if (threads := self._threads.pop(os.getpid(), None)) is not None:
             with suppress(RuntimeError):  # a warning closes the workspace from one of them
                 threads.shutdown()
+        if others := [job for thread, job in list(self._in_place.items()) if thread != get_ident()]:
+            from concurrent.futures import wait
+
+            wait(others, _LAST_S)
 
     def _hand_over(self, execution: Execution, content: Content | None) -> Future[None] | None:
         """Write on a thread if an event loop runs here, and return what to wait for; without one, write."""

@@ -158,7 +158,7 @@ class Workspace(Evaluating):
         from promptctl.calls.runner import Runners
 
         made = Runners(self.context)
-        made.under_way.end_with(self)
+        made.under_way.end_with(self, self.context)
         return made
 
     def _waiting(self, instead: str) -> LoopThread:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -286,3 +287,28 @@ print(kept(), [row.status for row in opened().log.executions()])
 """
     done = ran(calls, tmp_path, reply("one two", pieces=["one", " two"], pause_s=60))
     assert done.stdout == "None ['cancelled']\n", done.stderr
+
+
+def test_handlers_of_the_programs_end_run_before_calls_are_cut_off(tmp_path: Path) -> None:
+    calls = """
+import atexit, os, time
+workspace = opened()
+works = lambda: print(workspace.run("p").reply), lambda: asyncio.run(asked(workspace))
+threads = [threading.Thread(target=work, daemon=True) for work in works]
+atexit.register(lambda: [thread.join() for thread in threads])
+for thread in threads:
+    thread.start()
+while not os.path.exists("asked-2"):
+    time.sleep(0.05)
+"""
+    number = count(1)
+
+    async def answer(exchange: Exchange) -> None:
+        (tmp_path / f"asked-{next(number)}").touch()
+        await asyncio.sleep(1)
+        await reply("hello")(exchange)
+
+    done = ran(calls, tmp_path, answer, answer)
+    assert (done.stdout.count("hello"), done.stderr) == (2, "")
+    with promptctl.open_workspace(tmp_path, {}) as workspace:
+        assert [row.status for row in workspace.log.executions()] == ["ok"] * 2

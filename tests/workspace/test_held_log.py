@@ -311,3 +311,43 @@ def test_cancelled_calls_take_one_thread_of_the_application(workspace: Workspace
 
     assert len(asyncio.run(main())) == 1
     assert [row.status for row in workspace.log.executions()] == ["cancelled"] * 5 + ["ok"]
+
+
+ENDING_BESIDE_A_REPLY = """
+import asyncio, atexit, threading, time, promptctl
+from pathlib import Path
+opened = promptctl.open_workspace(".", {})
+asked = "greet", {"name": "Ada"}
+opened.run(*asked, model="echo/echo")
+@atexit.register
+def end():
+    Path("ending").touch()
+    while not Path("replied").exists():
+        time.sleep(0.05)
+    time.sleep(0.2)
+threading.Thread(target=lambda: asyncio.run(opened.arun(*asked)), daemon=True).start()
+while not Path("asked").exists():
+    time.sleep(0.05)
+"""
+
+
+def test_the_end_of_the_program_waits_for_a_record_that_a_thread_of_its_own_writes(
+    workspace: Workspace, running: OpenAIServer
+) -> None:
+    with held(workspace, is_begun=False) as other:
+
+        async def answer(exchange: Exchange) -> None:
+            (workspace.root / "asked").touch()
+            while not (workspace.root / "ending").exists():  # noqa: ASYNC110 - by a different process
+                await asyncio.sleep(0.05)
+            other.execute("BEGIN IMMEDIATE")
+            await reply("hello")(exchange)
+            (workspace.root / "replied").touch()
+            await asyncio.sleep(HELD_S)
+            other.execute("ROLLBACK")
+
+        running.default = answer
+        command = [sys.executable, "-c", ENDING_BESIDE_A_REPLY]
+        done = subprocess.run(command, cwd=workspace.root, capture_output=True, check=False, timeout=60, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row.status for row in workspace.log.executions()] == ["ok"] * 3
