@@ -19,6 +19,13 @@ from promptctl.templates.environment import PromptEnvironment
 from promptctl.templates.filters import FILTERS
 
 _OPENING = re.compile(r"\{[{%#]")
+_CODE = r"""(?s)(?:"(?:\\.|[^"\\])*+"|'(?:\\.|[^'\\])*+'|(?!{0})[^"'])*+{0}"""
+# What follows an opening up to its end; quotes hold what is in them.
+_ENDING = {
+    "{{": re.compile(_CODE.replace("{0}", "}}")),
+    "{%": re.compile(_CODE.replace("{0}", "%}")),
+    "{#": re.compile(r"(?s).*?#\}"),
+}
 _RAW = re.compile(r"\{%-?\s*(raw|verbatim)\s*-?%\}")
 _TOKEN = re.compile(
     r"""\s+|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[A-Za-z_$][\w$]*|\d[\d.]*|[=!]==?|[<>]=?|//|\*\*|.""", re.S
@@ -95,18 +102,16 @@ class _Translation:
         while found := _OPENING.search(text, end):
             start = found.start()
             raw = _RAW.match(text, start)
-            close = "}}" if found[0] == "{{" else "%}" if found[0] == "{%" else "#}"
             if raw:
                 closing = re.compile(rf"\{{%-?\s*end{raw[1]}\s*-?%\}}").search(text, raw.end())
-                stop = closing.end() if closing else -1
             else:
-                stop = _end_of_code(text, found.end(), close)
-            if stop < 0:
-                self._line += text.count("\n", end, start)
-                self._refuse(f"`{found[0]}` is never closed by `{close}`")
-                break
-            pieces.append(text[end:start])
+                closing = _ENDING[found[0]].match(text, found.end())
             self._line += text.count("\n", end, start)
+            if closing is None:
+                self._refuse(f"`{found[0]}` is never closed by `{found[0][1].replace('{', '}')}}}`")
+                break
+            stop = closing.end()
+            pieces.append(text[end:start])
             pieces.append(self._markup(text[start:stop], found[0], is_raw=raw is not None))
             self._line += text.count("\n", start, stop)
             end = stop
@@ -212,35 +217,6 @@ class _Translation:
 
     def _change(self, message: str) -> None:
         self.changes.append(TemplateFinding(message, self._line))
-
-
-def _end_of_code(text: str, start: int, close: str) -> int:
-    """Return where markup ends, its closing sign included; quotes hold what is in them. -1 if it never does."""
-    if close == "#}":
-        found = text.find(close, start)
-        return found + 2 if found >= 0 else -1
-    position = start
-    while position < len(text):
-        character = text[position]
-        if text.startswith(close, position):
-            return position + 2
-        if character in "\"'":
-            position = _end_of_quote(text, position)
-            if position < 0:
-                return -1
-        position += 1
-    return -1
-
-
-def _end_of_quote(text: str, start: int) -> int:
-    position = start + 1
-    while position < len(text):
-        if text[position] == "\\":
-            position += 1
-        elif text[position] == text[start]:
-            return position
-        position += 1
-    return -1
 
 
 def _why_no_tag(tag: str) -> str:
