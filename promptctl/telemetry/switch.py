@@ -14,28 +14,15 @@ from promptctl.files.names import TELEMETRY_VARIABLE
 from promptctl.files.wording import shown
 
 _INSTALL = "pip install 'promptctl-git[telemetry]'"
-_OTLP = "OTEL_EXPORTER_OTLP_"
-_SIGNALS = ("", "TRACES_", "METRICS_", "LOGS_")
-_PROTOCOL = "http/protobuf"
-# As OpenTelemetry reads them; what it refuses it would print, and a header is a secret.
-_HEADER = re.compile(
-    r"[\x21\x23-\x27\x2a\x2b\x2d\x2e\x30-\x39\x41-\x5a\x5e-\x7a\x7c\x7e]+[ \t]*=([ -!#-+\--:<-\[\]-~]*)"
-)
-
 _SAMPLERS = (
     "always_on", "always_off", "parentbased_always_on", "parentbased_always_off", "traceidratio",
     "parentbased_traceidratio",
 )  # fmt: skip
-_NUMBERS = (
-    *(f"{_OTLP}{signal}TIMEOUT" for signal in _SIGNALS),
-    *("OTEL_METRIC_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_TIMEOUT"),
+_OTLP = "OTEL_EXPORTER_OTLP_(?:(?:TRACES|METRICS|LOGS)_)?"
+# As OpenTelemetry reads it.
+_HEADER = re.compile(
+    r"[\x21\x23-\x27\x2a\x2b\x2d\x2e\x30-\x39\x41-\x5a\x5e-\x7a\x7c\x7e]+[ \t]*=([ -!#-+\--:<-\[\]-~]*)"
 )
-_WHOLE_NUMBERS = tuple(
-    f"OTEL_{kind}_{name}"
-    for kind in ("BSP", "BLRP")
-    for name in ("SCHEDULE_DELAY", "MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE", "EXPORT_TIMEOUT")
-)
-_PARENT = re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,48 +88,6 @@ def _missing(wanted: Telemetry) -> str | None:
     return None if is_here else "OpenTelemetry is not installed"
 
 
-def _fault(environ: Mapping[str, str]) -> str | None:
-    """Return what is wrong with a variable that says how to export, without its value: headers are secrets."""
-    for signal in _SIGNALS:
-        protocol = environ.get(f"{_OTLP}{signal}PROTOCOL", "").strip() or _PROTOCOL
-        if protocol != _PROTOCOL:
-            return f"{_OTLP}{signal}PROTOCOL is `{printable(protocol)}`, and only {_PROTOCOL} is spoken (port 4318)"
-        if (endpoint := environ.get(f"{_OTLP}{signal}ENDPOINT", "").strip()) and not _is_address(endpoint):
-            return f"{_OTLP}{signal}ENDPOINT is no address such as http://127.0.0.1:4318"
-        if environ.get(f"{_OTLP}{signal}COMPRESSION", "").strip().lower() not in ("", "none", "gzip", "deflate"):
-            return f"{_OTLP}{signal}COMPRESSION is none, gzip or deflate"
-        headers = environ.get(f"{_OTLP}{signal}HEADERS", "")
-        if not all(map(_is_header, filter(None, map(str.strip, headers.split(","))))):
-            return f"{_OTLP}{signal}HEADERS is not written as name=value,name=value, each value percent-encoded"
-    for signal in _SIGNALS[1:]:
-        name = f"OTEL_{signal}EXPORTER"
-        if (exporter := environ.get(name, "").strip()) not in ("", "otlp", "none"):
-            return f"{name} is `otlp` or `none`, not `{printable(exporter)}`"
-    return _fault_of_spans(environ)
-
-
-def _fault_of_spans(environ: Mapping[str, str]) -> str | None:
-    """Return what is wrong with a variable that says which spans are sent, how often, and below which span."""
-    sampler = environ.get("OTEL_TRACES_SAMPLER", "").lower()
-    if sampler and sampler not in _SAMPLERS:
-        return f"OTEL_TRACES_SAMPLER is one of {', '.join(_SAMPLERS)}, not `{printable(sampler)}`"
-    if sampler.endswith("traceidratio") and not 0 <= _number(environ.get("OTEL_TRACES_SAMPLER_ARG", "")) <= 1:
-        return f"OTEL_TRACES_SAMPLER_ARG is the share for {sampler}, from 0 to 1"
-    for name in (*_NUMBERS, *_WHOLE_NUMBERS):
-        if (number := environ.get(name)) and not _number(number, whole=name in _WHOLE_NUMBERS) > 0:
-            return f"{name} is no {'whole ' * (name in _WHOLE_NUMBERS)}number above 0"
-    if (parent := environ.get("TRACEPARENT", "").strip()) and not _PARENT.fullmatch(parent):
-        return "TRACEPARENT names no span: it is written as 00-<32 hex digits>-<16 hex digits>-01"
-    return None
-
-
-def _number(text: str, *, whole: bool = False) -> float:
-    try:
-        return int(text) if whole else float(text)
-    except ValueError:
-        return math.nan
-
-
 def _is_address(endpoint: str) -> bool:
     try:
         address = urlsplit(endpoint)
@@ -152,6 +97,48 @@ def _is_address(endpoint: str) -> bool:
     return address.scheme in ("http", "https") and bool(address.hostname)
 
 
-def _is_header(text: str) -> bool:
-    found = _HEADER.fullmatch(text)
-    return found is not None and unquote(found[1]).isprintable()
+def _are_headers(text: str) -> bool:
+    found = [_HEADER.fullmatch(each) for each in filter(None, map(str.strip, text.split(",")))]
+    return all(each is not None and unquote(each[1]).isprintable() for each in found)
+
+
+def _number(text: str, read: Callable[[str], float] = float) -> float:
+    try:
+        return read(text)
+    except ValueError:
+        return math.nan
+
+
+# Variables by their names, what each may hold, and what is said of one that holds anything else: OpenTelemetry itself
+# would print it, and a header is a secret.
+_CHECKS: tuple[tuple[str, Callable[[str], object], str], ...] = (
+    (f"{_OTLP}PROTOCOL", "http/protobuf".__eq__, "is `{}`, and only http/protobuf is spoken (port 4318)"),
+    (f"{_OTLP}ENDPOINT", _is_address, "is no address such as http://127.0.0.1:4318"),
+    (f"{_OTLP}COMPRESSION", re.compile("(?i)none|gzip|deflate").fullmatch, "is none, gzip or deflate"),
+    (f"{_OTLP}HEADERS", _are_headers, "is not written as name=value,name=value, each value percent-encoded"),
+    ("OTEL_(?:TRACES|METRICS|LOGS)_EXPORTER", re.compile("otlp|none").fullmatch, "is `otlp` or `none`, not `{}`"),
+    ("OTEL_TRACES_SAMPLER", lambda text: text.lower() in _SAMPLERS, f"is one of {', '.join(_SAMPLERS)}, not `{{}}`"),
+    (f"{_OTLP}TIMEOUT|OTEL_METRIC_EXPORT_(?:INTERVAL|TIMEOUT)", lambda text: _number(text) > 0, "is no number above 0"),
+    (
+        "OTEL_(?:BSP|BLRP)_(?:SCHEDULE_DELAY|MAX_QUEUE_SIZE|MAX_EXPORT_BATCH_SIZE|EXPORT_TIMEOUT)",
+        lambda text: _number(text, int) > 0,
+        "is no whole number above 0",
+    ),
+    (
+        "TRACEPARENT",
+        re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?").fullmatch,
+        "names no span: it is written as 00-<32 hex digits>-<16 hex digits>-01",
+    ),
+)
+
+
+def _fault(environ: Mapping[str, str]) -> str | None:
+    """Return what is wrong with a variable that says what is exported, where to, or below which span."""
+    for names, fits, words in _CHECKS:
+        for name in sorted(environ):
+            if (value := environ[name].strip()) and re.fullmatch(names, name) and not fits(value):
+                return f"{name} {words.format(printable(value))}"
+    sampler = environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    if sampler.endswith("traceidratio") and not 0 <= _number(environ.get("OTEL_TRACES_SAMPLER_ARG", "")) <= 1:
+        return f"OTEL_TRACES_SAMPLER_ARG is the share for {sampler}, from 0 to 1"
+    return None
