@@ -78,8 +78,6 @@ def _made_by(version: str) -> str:
 
 def _renew(made_by: str) -> None:
     """Let Git keep nothing that a different version rendered: it forgets what was made by a different command."""
-    from promptctl.git.repository import Git
-
     with suppress(GitError, OSError):
         git = Git.open(Path.cwd())
         if git is None:

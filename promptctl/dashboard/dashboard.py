@@ -169,8 +169,6 @@ def _time(axis: TimeAxis, cells: CallCells) -> dict[str, Any]:
 
 def _cells(context: Context, wanted: Filter, now: float) -> CallCells:
     if context.log.is_new:
-        from promptctl.log.call_cells import CallCells
-
         return CallCells()
 
     def choose_step(first: str, last: str) -> tuple[Step, str]:

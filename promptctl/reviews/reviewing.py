@@ -46,8 +46,6 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
     Raises `GitError` outside Git, and if this clone lacks what it takes; `InvalidFiles` if BASE's settings are wrong;
     `WorkspaceError` if the workspace is not the one that BASE has. Whatever else is wrong in HEAD is in the review.
     """
-    from promptctl.git.repository import Git
-
     here = context.work_tree_for("a review")
     git = Git.open(context.root)
     if git is None:

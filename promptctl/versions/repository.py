@@ -49,8 +49,6 @@ class Repository:
     def git(self) -> Git | None:
         """Git in the workspace; None outside a work tree. Raises `GitError` if Git is missing or refuses."""
         if self._git is None:  # looked for again each time: it may be made while the workspace is open
-            from promptctl.git.repository import Git
-
             self._git = Git.open(self.root)
             self._is_fresh = True
         return self._git

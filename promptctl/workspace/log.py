@@ -63,7 +63,6 @@ class Log:
         with `is_patient` more are, which may take seconds. `words` are as `search` takes them. Raises what `executions`
         and `search` raise.
         """
-        from promptctl.log.filter import ExecutionPage
         from promptctl.log.search import find, parse_query
 
         query = None if words is None else parse_query(words)

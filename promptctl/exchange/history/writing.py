@@ -54,8 +54,6 @@ class WrittenHistory:
 
 def repository_for_history(context: Context) -> Git:
     """Return the repository. Raises `GitError` outside Git, and if HEAD is on no branch."""
-    from promptctl.git.repository import Git
-
     git = Git.open(context.root)
     if git is None:
         raise GitError(
