@@ -26,6 +26,7 @@ from promptctl.errors import (
 from promptctl.files.names import (
     DATASET_SUFFIXES,
     DATASETS,
+    LOCK,
     RECORDINGS,
     SETTINGS,
     did_you_mean,
@@ -36,6 +37,7 @@ from promptctl.files.names import (
 from promptctl.files.tree import Tree, is_there
 from promptctl.files.wording import count
 from promptctl.files.yaml_reader import read_yaml
+from promptctl.labels.lock import MAX_LOCK, read_lock
 from promptctl.labels.signers import SIGNERS, signer_problems
 from promptctl.models.model_settings import Models
 from promptctl.prompts.checking import WorkspaceCheck, chosen_files, files_of
@@ -59,15 +61,16 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     """
     check = WorkspaceCheck(tree)
     preparer, models = Preparer(tree, code="skip", limits=check.settings.limits), Models(check.settings, {})
-    has_signers = is_there(tree, SIGNERS)
-    files = [*files_of(tree), *([SIGNERS] if has_signers else [])]
+    others = [path for path in (SIGNERS, LOCK) if is_there(tree, path)]
+    files = [*files_of(tree), *others]
     kinds = f"those are promptctl.yaml, prompts, schemas and partials in {tree.places.words}, and datasets/**/*.yaml"
     files = chosen_files(files, paths, "file of the workspace that can be checked", kinds)
     named = [each for path in files for each in check.named_by(path)] if paths else []
     checked = dict.fromkeys([*files, *named])
     problems: list[Problem] = []
     for path in counted(checked, "checking files", len(checked)):
-        if path == SIGNERS:
+        if path in others:
+            problems += _check_lock(tree) if path == LOCK else []
             continue
         if is_human_labels(path):
             problems += _check_labels(check, tree, preparer, path)
@@ -83,11 +86,22 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     if not paths or SETTINGS in checked:
         problems += _idle_globs(check, models)
     if not paths or not checked.keys().isdisjoint((SETTINGS, SIGNERS)):
-        signers = tree.read(SIGNERS).decode("utf-8", "replace") if has_signers else None
+        signers = tree.read(SIGNERS).decode("utf-8", "replace") if SIGNERS in others else None
         problems += signer_problems(signers, is_asked=check.settings.labels.is_signed)
     among = check.among_files()
     problems += [each for each in among if not paths or (each.place is not None and each.place.path in checked)]
     return ValidationReport(len(files), tuple(in_reading_order(dict.fromkeys(problems))))
+
+
+def _check_lock(tree: Tree) -> Sequence[Problem]:
+    """Return why the lock cannot be read, or its labels; what it has of other repositories `add --verify` checks."""
+    try:
+        read_lock(tree.read(LOCK, max_bytes=MAX_LOCK))
+    except FileNotFoundError:  # it has no labels
+        return []
+    except WorkspaceError as error:
+        return error.problems_of(LOCK)
+    return []
 
 
 def _check_recordings(tree: Tree) -> list[Problem]:

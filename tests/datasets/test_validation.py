@@ -393,6 +393,23 @@ def test_signers_are_checked(signers: str | None, said: list[str]) -> None:
     assert all("ADDRESS ssh-ed25519 KEY" in (each.hint or "") for each in found)
 
 
+@pytest.mark.parametrize(
+    ("lock", "said"),
+    [
+        ("scheme: 1\nvendored: {}\n", []),
+        ("scheme: 1\nlabels:\n  {}\n", []),
+        ("scheme: 1\n<<<<<<< HEAD\nlabels:\n=======\n>>>>>>> main\nvendored: {}\n", ["promptctl.lock.yaml:2:1: "]),
+        ("scheme: 1\nvendored: [\n", ["promptctl.lock.yaml:2:11: this `[` is not closed"]),
+        ("scheme: 1\nlabels:\n  a@b: {}\n", ["promptctl.lock.yaml:3:3: `a@b` is not as `label lock` writes it"]),
+    ],
+)
+def test_the_lock_is_checked(lock: str, said: list[str]) -> None:
+    for paths in ((), ("promptctl.lock.yaml",)):
+        found = validate_workspace(MemoryTree({"promptctl.yaml": "", "promptctl.lock.yaml": lock}), paths)
+        assert found.files == (1 if paths else 2)
+        assert [str(each)[: len(words)] for each, words in zip(found.problems, said, strict=True)] == said
+
+
 def test_the_file_of_signers_is_checked_by_its_name() -> None:
     tree = MemoryTree({"promptctl.yaml": "labels: {signed: required}\n", ".promptctl.signers": "# nobody\n"})
     report = validate_workspace(tree, [".promptctl.signers"])
