@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -236,7 +236,7 @@ def _labelled_reply(dataset: str, answered: AnsweredReply, prompts: Sequence[Pro
         inputs={**defaults, **question.case.inputs},
         expected=question.case.expected,
         tags=(),
-        assertions=(question.assertion,),
+        assertions=(replace(question.assertion, weight=1.0),),  # it decides here
         content_hash=digest,
         place=question.case.place,
         output=question.reply,

@@ -127,6 +127,16 @@ def test_a_judge_is_held_against_people_and_the_file_says_it(desk: Lab) -> None:
     assert desk.one(min_pass=0).totals.judged[0]["corrected_rate"] is not None
 
 
+def test_a_judge_that_decides_nothing_in_its_dataset_decides_in_its_calibration(desk: Lab) -> None:
+    desk.cases(*({**case, "expected": "x", "assert": [{**RUBRIC, "weight": 0}, {"type": "equals"}]} for case in CASES))
+    label(desk)
+    calibrate(desk)
+    with desk.open() as workspace:
+        (row,) = workspace.results.evaluations()
+        totals = workspace.results.evaluation(row.id).totals
+    assert (totals.passed, totals.failed, totals.errors) == (20, 20, 0)
+
+
 def test_an_estimate_asks_nothing_and_bounds_what_is_spent(desk: Lab) -> None:
     label(desk)
     with desk.open() as workspace:
