@@ -134,8 +134,8 @@ def suggest_savings(
     elif not found.found:
         tell("nothing to suggest")
     for seen in found.looked_at:
-        cost = format_cost(seen["cost_nano_usd"])
-        tell(f"{seen['prompt']} {seen['version_display']}: {count(seen['calls'], 'call')} looked at, {cost} a month")
+        cost = "unpriced" if seen["cost_nano_usd"] is None else f"{format_cost(seen['cost_nano_usd'])} a month"
+        tell(f"{seen['prompt']} {seen['version_display']}: {count(seen['calls'], 'call')} looked at, {cost}")
     for text in found.unchecked:
         tell(text)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -104,6 +104,11 @@ class RecentCalls:
         """Return what a month would cost less if each request had so many tokens fewer; None without a price."""
         less = self.costs_less(tokens)
         return None if less is None else self.a_month(less)
+
+    def paid_a_month(self, attempts: Iterable[Attempt]) -> int | None:
+        """Return what these attempts cost in a month, as far as it is known; None if it is of none."""
+        known = [each.cost_nano_usd for each in attempts if each.cost_nano_usd is not None]
+        return self.a_month(sum(known)) if known else None
 
     def a_month(self, nano_usd: float) -> int:
         """Return what an amount over these calls is in a month."""

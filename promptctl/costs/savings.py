@@ -88,7 +88,7 @@ def suggest(recent: Sequence[RecentCalls]) -> Suggestions:
             **version_keys(seen.version),
             "model": seen.model,
             "calls": len(seen.calls),
-            "cost_nano_usd": seen.a_month(sum(each.cost_nano_usd or 0 for each in seen.attempts)),
+            "cost_nano_usd": seen.paid_a_month(seen.attempts),
         }
         for seen in recent
     ]
@@ -195,7 +195,7 @@ def _max_tokens(seen: RecentCalls) -> Iterator[Suggestion]:
         yield Suggestion(
             seen.prompt_id,
             "truncated",
-            seen.a_month(sum(each.cost_nano_usd or 0 for each in cut)),
+            seen.paid_a_month(cut),
             len({each.call_id for each in cut}),
             f"raise `{name}`, or ask for shorter replies: cut replies were paid for",
             f"{len(cut):,} of {len(received):,} replies ended at `{name}: {limit}`",
@@ -278,7 +278,7 @@ def _paid_again(seen: RecentCalls) -> Iterator[Suggestion]:
             yield Suggestion(
                 seen.prompt_id,
                 kind,
-                seen.a_month(sum(each.cost_nano_usd or 0 for each in paid)),
+                seen.paid_a_month(paid),
                 len({each.call_id for each in paid}),
                 what,
                 f"{len(paid):,} of {len(seen.attempts):,} attempts {words}, at a cost",
@@ -301,7 +301,7 @@ def _repeats(seen: RecentCalls) -> Iterator[Suggestion]:
         yield Suggestion(
             seen.prompt_id,
             "repeats",
-            seen.a_month(sum(each.cost_nano_usd or 0 for call in again for each in call)),
+            seen.paid_a_month(each for call in again for each in call),
             len(again),
             "keep replies in the application by their inputs, and do not ask again",
             f"{count(len(again), 'call')} of {len(seen.calls):,} sent what an earlier one had sent, to the same model",

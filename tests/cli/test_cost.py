@@ -224,6 +224,10 @@ def test_suggestions_are_printed_with_evidence(workspace: Path, cli: Cli, monkey
     assert (workspace / "ways.csv").read_text().splitlines()[1].startswith('"triage","repeats","0.0234')
     fits("cost suggest", cli("cost", "suggest", "--json").json)
     assert cli("cost", "suggest", "triag").exit_code == 3
+    context = Context(workspace, {}, lambda _: None)
+    context.log.append([Entry(make(prompt="greet", digest=digest, cost_nano_usd=None), "full")])
+    context.close()
+    assert "greet v7: 1 call looked at, unpriced\n" in cli("cost", "suggest").err
 
 
 @pytest.mark.usefixtures("desk")

@@ -178,6 +178,12 @@ def test_the_dearest_paragraphs_are_named(desk: Workspace) -> None:
     assert "“Every ticket has exactly one label" in kinds(desk)["paragraph"].what
 
 
+def test_what_calls_without_a_price_cost_is_not_known(desk: Workspace) -> None:
+    call(desk, *range(20), model="nobody/knows", cost_nano_usd=None, messages=[{"role": "user", "content": "same"}])
+    assert [each["cost_nano_usd"] for each in desk.costs.suggest("triage").looked_at] == [None]
+    assert kinds(desk)["repeats"].saving_nano_usd is None
+
+
 def test_what_cannot_be_checked_is_said(desk: Workspace) -> None:
     assert desk.costs.suggest("triage").looked_at == ()
     call(desk, 0)
