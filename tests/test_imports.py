@@ -29,8 +29,8 @@ PACKAGE = Path(promptctl.__file__).parent
 OWNERS: dict[str, set[str]] = {
     "git": {"git.commands"},
     "genson": {"schemas.from_values"},
-    "jsonschema": set(),
-    "referencing": set(),
+    "jsonschema": {"schemas.library"},
+    "referencing": {"schemas.library"},
     "litellm": {"models.litellm_lane", "models.litellm_library"},
     "tree_sitter": {"adoption.javascript.syntax"},
     "aiohttp": {"models.openai_lane", "browse.server", "loopback.connections", "serving.server"},

@@ -128,7 +128,7 @@ if __name__ == "__main__":
             import_module(found.name)
     for name in default_plugins:
         import_module(f"_pytest.{name}")
-    for name in ("aiohttp", "git", "jinja2.sandbox", "rapidfuzz", "re2", "rich.table", "sqlite3", "yaml"):
+    for name in ("aiohttp", "git", "jinja2.sandbox", "jsonschema", "rapidfuzz", "re2", "rich.table", "sqlite3", "yaml"):
         import_module(name)
     gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))

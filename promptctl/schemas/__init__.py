@@ -2,5 +2,5 @@
 
 `json_schema` is the way in for values, `structure` for files of ours, `references` for bundles, `changes` for
 differences. `keywords` is the table of words that they all go by, `compiler` makes the checks, `words` the messages.
-`scopes` makes those that depend on the schemas around.
+`library` asks jsonschema which schemas apply if references go beyond one scope.
 """

@@ -2,7 +2,7 @@
 
 Checks the schemas of our own file kinds as well as those that come from strangers. These may be made to take for ever:
 a schema can ask exponentially much of one value only by applying several schemas to it, so each time one does, the run
-may stop (`Run.step`). Speaks drafts 3 to 2020-12, except what `scopes` is for; nothing is ever fetched. Tests hold it
+may stop (`Run.step`). Speaks drafts 3 to 2020-12, except what `library` is for; nothing is ever fetched. Tests hold it
 to the verdicts of the jsonschema library.
 """
 
@@ -56,7 +56,7 @@ class Failure(NamedTuple):
 class Run:
     """The check of one value, and its failures so far. With `steps` it is bounded in steps, time and failures."""
 
-    place: Any = None  # where a check by `scopes` is
+    place: Any = None  # where a check by the library is
     nearest_most = _most = sys.maxsize
     is_bounded = False
     begun_s: float | None = None  # of the processor, so that a busy machine refuses no sound value
@@ -98,13 +98,13 @@ class Compiler:
     """Compiles the schemas of one document. `search_of(pattern)` returns the function that finds it in a text."""
 
     enough_fitting = 1  # alternatives of an `anyOf`
-    parts_in_scopes: Mapping[str, Callable[[Any, Schema], Check]] = {}
 
     def __init__(self, root: Schema | bool, search_of: SearchOf) -> None:
         self.references = LocalReferences(root)
         self.search_of = search_of
         # By identity, so each schema is kept beside its check.
         self._checks: dict[int, tuple[Any, Check]] = {id(each): (each, check) for each, check in _OF_BOOLEANS}
+        self.draft = str(root.get("$schema", "")) if isinstance(root, Mapping) else ""
 
     def check_of(self, schema: Any) -> Check:
         """Return the check of a sound schema, compiled on first use: schemas refer to each other in circles."""
@@ -114,7 +114,7 @@ class Compiler:
         return known[1]
 
     def _compiled(self, schema: Schema) -> Check:
-        schema = self.references.moved(schema, translated(schema, self.references.draft))
+        schema = translated(schema, self.draft)
         if "$ref" in schema and schema.keys() <= _ALONE:
             return _PARTS["$ref"](self, schema)
         by_class: dict[type, Check | None] = {}
@@ -139,7 +139,7 @@ class Compiler:
         leaves += [(name, make(schema[name])) for name, make in _LEAVES.get(kind, {}).items() if name in schema]
         choices = [("enum", _enum(schema["enum"], kind))] if "enum" in schema else []
         choices += [("const", _enum([schema["const"]], kind))] if "const" in schema else []
-        makers = {**_PARTS, **self.parts_in_scopes, **_PARTS_OF.get(kind, {})}
+        makers = {**_PARTS, **_PARTS_OF.get(kind, {})}
         parts: list[Check] = []
         if kind in (list, dict):
             parts += [partial(_check_whole, schema, choices)] if choices else []
@@ -404,7 +404,7 @@ def _by_pattern(of: Compiler, schema: Schema) -> Check:
 
 # Keywords that apply other schemas, or look for patterns: those of every class of value, and those of one.
 _PARTS: dict[str, Callable[[Compiler, Schema], Check]] = {
-    "$ref": lambda of, schema: partial(_apply_all, [of.check_of(of.references.find(schema["$ref"], schema))]),
+    "$ref": lambda of, schema: partial(_apply_all, [of.check_of(of.references.find(schema["$ref"]))]),
     "allOf": lambda of, schema: partial(_apply_all, [*map(of.check_of, schema["allOf"])]),
     "anyOf": lambda of, schema: partial(
         _choose, schema, "anyOf", of.enough_fitting, [*map(of.check_of, schema["anyOf"])]

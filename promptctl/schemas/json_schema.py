@@ -13,8 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from time import thread_time
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.plain import Measure, NotPlain, plain
@@ -37,6 +36,9 @@ from promptctl.schemas.keywords import (
     without_absent,
 )
 
+if TYPE_CHECKING:
+    from promptctl.schemas.library import References
+
 __all__ = ["TOGETHER_S", "Allowance", "Validator", "check_schema", "schema_faults", "types_of"]
 
 MAX_PROBLEMS = 20
@@ -51,7 +53,7 @@ _2019 = "https://json-schema.org/draft/2019-09/schema"
 _OLDER = re.compile(rf"{re.escape(_2019)}|http://json-schema\.org/draft-0[3467]/schema")
 _TOO_DEEP = "schema or value are nested too deeply, or the schema refers to itself"
 _RE2 = "patterns are RE2's: no lookaround, no back-references, no repetition above 1000"
-# Keywords that only some drafts have, with those and what to write in others. `scopes` is for each.
+# Keywords that only some drafts have, with those and what to write in others. The library is needed for each.
 _OF_DRAFTS = {
     "unevaluatedProperties": ((_NEWEST, _2019), "`additionalProperties: false` beside the `properties` it is about"),
     "unevaluatedItems": ((_NEWEST, _2019), "`additionalItems: false` beside the `items` it is about"),
@@ -146,14 +148,14 @@ def _new_check(schema: Any) -> Check:
 
 def compiler_of(schema: Any) -> tuple[Any, Compiler]:
     """Return the schema as plain data, and its compiler. Raises `Stopped` if values cannot be checked against it."""
-    schema, faults, needs_scopes = _read(schema)
+    schema, faults, needs_library = _read(schema)
     if faults:
         raise Stopped(_fault_text(*faults[0]))
-    if not needs_scopes:
+    if not needs_library:
         return schema, Compiler(schema, SEARCH_OF)
-    from promptctl.schemas.scopes import ScopedCompiler
+    from promptctl.schemas.library import LibraryCompiler
 
-    return schema, ScopedCompiler(schema)
+    return schema, LibraryCompiler(schema)
 
 
 def check_schema(schema: Any) -> list[str]:
@@ -173,7 +175,7 @@ def _fault_text(path: Path, text: str) -> str:
 
 
 def _read(schema: Any) -> tuple[Any, list[_Fault], bool]:
-    """Return the schema as plain data, what is wrong with it, and if its checks have to know their scope."""
+    """Return the schema as plain data, what is wrong with it, and if it is the library that can follow it."""
     try:
         schema = plain(schema, Measure())
     except NotPlain as error:
@@ -185,46 +187,62 @@ def _read(schema: Any) -> tuple[Any, list[_Fault], bool]:
     draft = str(schema.get("$schema", _NEWEST) if isinstance(schema, dict) else _NEWEST).rstrip("#")
     if draft != _NEWEST and not _OLDER.fullmatch(draft):
         return schema, [((), f"`$schema: {draft[:80]}` is no draft of JSON Schema that is known here")], False
-    return schema, *_survey(schema, draft)
+    faults, needs_library = _survey(schema, draft)
+    if needs_library and not faults:
+        from promptctl.schemas.library import References
+
+        try:
+            faults, _ = _survey(schema, draft, References(schema))
+        except (ValueError, TypeError, AttributeError) as error:  # a schema within may name a different draft
+            faults = [((), f"an `$id` in this schema is no address: {error}")]
+    return schema, faults, needs_library
 
 
-def _survey(schema: Any, draft: str) -> tuple[list[_Fault], bool]:
-    """Return what is wrong with a schema, and if its checks have to know their scope."""
+def _survey(schema: Any, draft: str, references: References | None = None) -> tuple[list[_Fault], bool]:
+    """Return what is wrong with a schema, and if it needs the library; with `references`, also those that are lost."""
     faults: list[_Fault] = []
-    needs_scopes = False
-    for count, (path, part, targets) in enumerate(_all_schemas(schema, draft), 1):
+    needs_library, has_ids = False, "draft-03" not in draft and "draft-04" not in draft
+    for count, (path, part, targets) in enumerate(_all_schemas(schema, draft, references), 1):
         if count > MAX_SCHEMAS:
             return [*faults, ((), f"the schema has more than {MAX_SCHEMAS:,} parts")], False
-        needs_scopes |= not _OF_DRAFTS.keys().isdisjoint(part)
         lost = [name for name, target in targets.items() if isinstance(part[name], str) and not is_schema(target)]
-        faults += [(path, _lost(name, part[name])) for name in lost]
+        needs_library |= has_ids and (bool(lost) or not _OF_DRAFTS.keys().isdisjoint(part))
+        if references is not None or not has_ids:
+            faults += [(path, _lost(name, part[name])) for name in lost]
         faults += [(path, text) for text in _oddities(part, draft)]
         faults += [((*path, key), text) for key, text in _misspelt(part)]
         if failures := Run().tries(_form(draft), part, path):
             from promptctl.schemas.words import text_of
 
             faults += [(failure.path, text_of(failure)) for failure in failures]
-    return list(dict.fromkeys(faults))[:MAX_PROBLEMS], needs_scopes
+    return list(dict.fromkeys(faults))[:MAX_PROBLEMS], needs_library
 
 
-def _all_schemas(root: Any, draft: str) -> Iterator[tuple[Path, Mapping[str, Any], dict[str, Any]]]:
+def _all_schemas(
+    root: Any, draft: str, references: References | None
+) -> Iterator[tuple[Path, Mapping[str, Any], dict[str, Any]]]:
     """Yield every mapping that is a schema in `root`, itself first, or that a reference leads to.
 
     Each has its path, and the targets of its references by keyword.
     """
-    references = LocalReferences(root)
-    stack: list[tuple[Path, Any]] = [((), root)]
+    local = LocalReferences(root)
+    stack: list[tuple[Path, Any, Any]] = [((), root, references and references.top)]
     seen: dict[int, Any] = {}
     while stack:
-        path, schema = stack.pop()
+        path, schema, beside = stack.pop()
         if not isinstance(schema, dict) or id(schema) in seen:
             continue
         seen[id(schema)] = schema
+        within = references and references.within(schema, beside)
         part = translated(schema, draft) if "draft-03" in draft else without_absent(schema, draft)
-        targets = {keyword: references.find(part[keyword], schema) for keyword in REFERENCES if keyword in part}
+        targets: dict[str, Any] = {}
+        for keyword in part.keys() & REFERENCES:
+            reference = part[keyword]
+            found_at = references.follow(reference, within) if references else (local.find(reference), None)
+            targets[keyword] = found_at[0]
+            stack.append(((*path, keyword), *found_at))
         yield path, part, targets
-        stack.extend(((*path, keyword), target) for keyword, target in targets.items())
-        stack.extend(((*path, *step), each) for step, each in reversed(schemas_in(part)))
+        stack.extend(((*path, *step), each, within) for step, each in reversed(schemas_in(part)))
 
 
 @cache
@@ -254,10 +272,6 @@ def _oddities(schema: Mapping[str, Any], draft: str) -> Iterator[str]:
             _ = isinstance(pattern, str) and compiled(pattern)
         except BadPattern as error:
             yield f"the pattern {pattern[:80]} cannot be used: {error} ({_RE2})"
-    try:
-        _ = urlsplit(str(schema.get("$id", "")))
-    except ValueError as error:
-        yield f"an `$id` in this schema is no address: {error}"
     for keyword in schema:
         drafts, instead = _OF_DRAFTS.get(keyword, ((draft,), ""))
         if draft not in drafts:

@@ -7,11 +7,10 @@ Draft 3 is translated.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from functools import cache, lru_cache, partial
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote
 
 Path = tuple[str | int, ...]
 
@@ -34,10 +33,8 @@ ONE = frozenset(
 )  # fmt: skip
 LISTED = frozenset({"allOf", "anyOf", "oneOf", "prefixItems", "items"})
 BY_NAME = frozenset({"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"})
-_HOLDING = ONE | LISTED | BY_NAME
 
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_NAMING = frozenset({"$id", "$anchor", "$dynamicAnchor"})
 
 # Keywords that describe a value and refuse none.
 ANNOTATIONS = (
@@ -126,8 +123,6 @@ def map_schemas(keyword: str, value: Any, make: Callable[..., Any]) -> Any:
 
 def schemas_in(schema: Mapping[str, Any]) -> list[tuple[Path, Any]]:
     """Return each schema that this one holds directly, with the keys that lead to it."""
-    if _HOLDING.isdisjoint(schema):
-        return []
     found: list[tuple[Path, Any]] = []
     for keyword, value in schema.items():
         map_schemas(keyword, value, lambda each, *keys: found.append((keys, each)))
@@ -147,97 +142,41 @@ def pointer_keys(pointer: str) -> list[str]:
 
 
 class LocalReferences:
-    """The references within one document: `#/$defs/user`, `#user`, and the `$id` of a schema in it.
-
-    An `$id` begins a resource: references and anchors below it are its own. All are collected only once.
-    """
+    """The references within one document, such as `#/$defs/user` and `#user`. Its anchors are collected only once."""
 
     def __init__(self, root: Any) -> None:
         self._root = root
-        self.draft = str(root.get("$schema", "")) if isinstance(root, dict) else ""
-        # By identity, so each schema is kept beside the address of its resource.
-        self._addresses: dict[int, tuple[Any, str]] = {}
-        self._resources: dict[str, Any] = {"": root}
-        self._anchors: dict[tuple[str, str], Any] = {}
 
-    def find(self, reference: Any, within: Any = None) -> Any:
-        """Return the part of the document that a reference in a schema of it, by default the root, names; else None."""
-        if not isinstance(reference, str):
+    def find(self, reference: Any) -> Any:
+        """Return the part of the document that a reference names; None if there is none."""
+        if not isinstance(reference, str) or not reference.startswith("#"):
             return None
-        address, _, fragment = _joined(self.address_of(self._root if within is None else within), reference)
-        if fragment and not fragment.startswith("/"):
-            return self._anchors.get((address, fragment))
-        if (found := self._resources.get(address)) is None:
-            return None
-        for key in pointer_keys(fragment):
+        if reference[1:] and not reference.startswith("#/"):
+            return self._anchors.get(reference[1:])
+        found = self._root
+        for key in pointer_keys(reference[1:]):
             if isinstance(found, dict) and key in found:
                 found = found[key]
             elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
                 found = found[int(key)]
             else:
                 return None
-        if id(found) not in self._addresses:
-            self._enter(found, address)
         return found
 
-    def address_of(self, schema: Any) -> str:
-        """Return the address of the resource that a schema of the document is in; empty without one."""
-        if not self._addresses:
-            self._enter(self._root, "")
-        return self._addresses.get(id(schema), (None, ""))[1]
-
-    def outermost(self, anchor: str, name: str | bool, addresses: Iterable[str]) -> Any:
-        """Return the first of these resources, or the schema in it, that has such a `$dynamicAnchor`; None if none has.
-
-        A `$recursiveAnchor` is true, and a whole resource's.
-        """
-        places = (
-            self._anchors.get((each, name)) if isinstance(name, str) else self._resources[each] for each in addresses
-        )
-        return next((each for each in places if isinstance(each, dict) and each.get(anchor) == name), None)
-
-    def moved(self, schema: Any, made: Any) -> Any:
-        """Return the same schema made anew, with its place in the document."""
-        if made is not schema:
-            self._addresses.setdefault(id(made), (made, self.address_of(schema)))
-        return made
-
-    def _enter(self, root: Any, address: str) -> None:
-        stack = [(root, address)]
+    @cached_property
+    def _anchors(self) -> dict[str, Any]:
+        anchors: dict[str, Any] = {}
+        stack, seen = [self._root], set[int]()
         while stack:
-            schema, address = stack.pop()
-            if isinstance(schema, dict) and id(schema) not in self._addresses:
-                address = address if _NAMING.isdisjoint(schema) else self._named(schema, address)
-                self._addresses[id(schema)] = schema, address
-                stack.extend((each, address) for _, each in reversed(schemas_in(schema)))
-
-    def _named(self, schema: Mapping[str, Any], address: str) -> str:
-        """Keep a schema by the names that it has. Return the address of its resource.
-
-        Drafts 3 and 4 call an `$id` `id`, and until draft 7 a `$ref` stands alone, whatever is beside it.
-        """
-        own = schema.get("$id")
-        if "draft-03" in self.draft or "draft-04" in self.draft or ("draft-0" in self.draft and "$ref" in schema):
-            own = None
-        names = [schema.get("$anchor"), schema.get("$dynamicAnchor")]
-        if isinstance(own, str) and own.startswith("#"):
-            names.append(own[1:])
-        elif isinstance(own, str):
-            address = _joined(address, own)[0]
-            self._resources.setdefault(address, schema)
-        for name in names:
-            if isinstance(name, str):
-                self._anchors.setdefault((address, name), schema)
-        return address
-
-
-def _joined(address: str, reference: str) -> tuple[str, str, str]:
-    """Return where a reference leads from an address, in two: the address, a `#`, and what follows it."""
-    if reference[:1] in ("", "#"):
-        return address, "#", reference[1:]
-    with suppress(ValueError):  # what is no address leads nowhere
-        reference = urljoin(address, reference)
-    return reference.partition("#")
+            schema = stack.pop()
+            if not isinstance(schema, dict) or id(schema) in seen:
+                continue
+            seen.add(id(schema))
+            for name in (schema.get("$anchor"), schema.get("$dynamicAnchor")):
+                if isinstance(name, str):
+                    anchors.setdefault(name, schema)
+            stack.extend(each for _, each in reversed(schemas_in(schema)))
+        return anchors
 
 
 def types_of(schema: Any, references: LocalReferences | None = None, depth: int = 0) -> list[str]:

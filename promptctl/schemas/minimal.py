@@ -35,7 +35,7 @@ def minimal_instance(schema: Mapping[str, Any] | bool) -> Any:
         root, compiler = compiler_of(schema)
     except Stopped as unsound:
         raise CannotFill(str(unsound)) from None
-    if "draft-03" in compiler.references.draft:
+    if "draft-03" in compiler.draft:
         raise CannotFill("$: a schema of draft 3 is only checked")
     try:
         return _Filler(compiler).fill(root, ())
@@ -53,7 +53,7 @@ class _Filler:
         check = self._compiler.check_of(schema)
         self._run.step()
         reason = f"${path_text(path)}: allows no value"
-        known = translated(schema, self._compiler.references.draft) if isinstance(schema, Mapping) else {}
+        known = translated(schema, self._compiler.draft) if isinstance(schema, Mapping) else {}
         for value in self._candidates(known, path, within):
             failures = self._run.tries(check, value, path)
             if not failures:
@@ -72,7 +72,7 @@ class _Filler:
             raise CannotFill(f"${path_text(path)}: refers to itself without end")
         if reference is not None:
             within = (*within, reference)
-            own = _joined(own, self._compiler.references.find(reference, schema))
+            own = _joined(own, self._compiler.references.find(reference))
         for part in schema.get("allOf", ()):
             own = _joined(own, part)
         failed: CannotFill | None = None

@@ -1,7 +1,9 @@
-"""Schemas whose checks depend on the schemas around them: jsonschema's verdicts, the compiler's words and bounds."""
+"""Schemas that the jsonschema library follows: its verdicts, the compiler's words and bounds."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -252,7 +254,7 @@ class TestHostility:
         assert Validator({"unevaluatedProperties": {"type": "integer"}}).problems({str(i): i for i in many}) == []
         assert time.process_time() - begun < 4
 
-    def test_a_reference_is_read_where_it_stands_whatever_led_there(self) -> None:
+    def test_a_reference_that_the_library_loses_is_reported(self) -> None:
         parts: dict[str, dict[str, Any]] = {
             "foo": {"$dynamicAnchor": "items", "$ref": "#/$defs/only"},
             "only": {"type": "string"},
@@ -263,14 +265,28 @@ class TestHostility:
             },
         }
         schema = {"$id": "https://example.com/root", "$ref": "list", "$defs": parts}
-        for reference in ("#/$defs/only", "https://example.com/root#/$defs/only"):
-            parts["foo"]["$ref"] = reference
-            assert Validator(schema).problems([1]) == ["$[0]: must be text, not 1"]
+        assert "`#/$defs/only` leads nowhere: write the `$id`" in Validator(schema).problems([1])[0]
+        parts["foo"]["$ref"] = "https://example.com/root#/$defs/only"
+        assert Validator(schema).problems([1]) == ["$[0]: must be text, not 1"]
 
     def test_no_key_of_a_schema_is_taken_for_one_of_ours(self) -> None:
         schema = {"": False, "type": "string", "$dynamicRef": "#/$defs/a", "$defs": {"a": {"": {}}}}
         assert Validator(schema).problems(1) == ["$: must be text, not 1"]
         assert "refers to itself" in Validator({"$ref": "", **CLOSED}).problems(1)[0]
+
+
+def test_the_library_is_loaded_for_these_alone() -> None:
+    code = """
+import sys
+from promptctl.schemas.json_schema import Validator, check_schema
+for schema in ({"type": "string"}, {"$schema": "http://json-schema.org/draft-03/schema#", "divisibleBy": 2}):
+    assert check_schema(schema) == [] and Validator(schema).problems(None) is not None
+print("jsonschema" in sys.modules)
+assert check_schema({"unevaluatedProperties": False}) == []
+print("jsonschema" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 @pytest.mark.parametrize("draft", ["draft-03", "draft-04", "draft-06", "draft-07", "draft/2019-09", "draft/2020-12"])
