@@ -204,7 +204,9 @@ def files_named(tree: Tree, dataset: DatasetFile) -> list[str]:
     if rows is not None and rows.endswith(".jsonl"):
         text = tree.read(rows, max_bytes=MAX_ROWS_BYTES).decode("utf-8", "surrogateescape")
         if '"files"' in text or "\\u" in text:
-            found += [resolve_path(each, rows, DATASETS) for line in text.split("\n") for each in row_files(line)]
+            found += [
+                resolve_path(each, rows, DATASETS) for line in text.split("\n") for each in row_files(line).values()
+            ]
     return list(dict.fromkeys(found))
 
 

@@ -140,22 +140,29 @@ def _with_rows(data: bytes, path: str, moves: Moves) -> bytes:
         return data
     lines = data.decode("utf-8", "surrogateescape").split("\n")
     for at, line in enumerate(lines):
-        for reference in row_files(line):
+        files = row_files(line)
+        for name, reference in files.items():
             with suppress(PathRefused):
                 wanted = moves.reference(reference, path, resolve_path(reference, path, DATASETS))
                 if wanted is not None:
+                    files[name] = wanted
                     for form in {json.dumps(reference), json.dumps(reference, ensure_ascii=False)}:
                         lines[at] = lines[at].replace(form, json.dumps(wanted, ensure_ascii=False))
+        if lines[at] != line:
+            row = json.loads(line)
+            row["files"] |= files
+            if json.loads(lines[at]) != row:  # the same words stand elsewhere in it
+                lines[at] = json.dumps(row, ensure_ascii=False)
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
-def row_files(line: str) -> list[str]:
-    """Return the paths that a line of a `.jsonl` file names as inputs."""
+def row_files(line: str) -> dict[str, str]:
+    """Return the paths that a line of a `.jsonl` file names as inputs, by their names."""
     with suppress(ValueError, RecursionError):
         row = json.loads(line)
         files = row.get("files") if isinstance(row, dict) else None
-        return [each for each in files.values() if isinstance(each, str)] if isinstance(files, dict) else []
-    return []
+        return {name: each for name, each in files.items() if isinstance(each, str)} if isinstance(files, dict) else {}
+    return {}
 
 
 def with_lock(tree: WorkTree, renamed: Renamed) -> Renamed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -319,13 +320,16 @@ def test_code_is_never_taken(library: Path, workspace: Workspace) -> None:
 
 def test_rows_of_datasets_come_along(library: Path, workspace: Workspace) -> None:
     write(library, "datasets/rows.yaml", "prompts: [unrelated]\ncases: rows/many.jsonl\n")
-    write(library, "datasets/rows/many.jsonl", '{"id": "a\u2028", "files": {"x": "tickets/b.txt"}, "assert": []}\n')
+    write(
+        library, "datasets/rows/many.jsonl", '{"id":"tickets/b.txt","tags":["\u2028"],"files":{"x":"tickets/b.txt"}}\n'
+    )
     write(library, "datasets/csv.yaml", "prompts: [unrelated]\ncases: ./rows.csv\n")
     write(library, "datasets/rows.csv", "id,x\na,b\n")
     commit(library, "Rows")
     files = add(workspace, "../acme-kit//unrelated")
     assert "cases: acme-kit/rows/many.jsonl" in files["datasets/acme-kit/rows.yaml"]
-    assert "acme-kit/tickets/b.txt" in files["datasets/acme-kit/rows/many.jsonl"]
+    row = json.loads(files["datasets/acme-kit/rows/many.jsonl"])
+    assert (row["id"], row["files"]) == ("tickets/b.txt", {"x": "acme-kit/tickets/b.txt"})
     assert "cases: ./rows.csv" in files["datasets/acme-kit/csv.yaml"]
     assert "datasets/acme-kit/tickets/b.txt" in files
 
