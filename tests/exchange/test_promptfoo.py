@@ -347,8 +347,8 @@ def test_prompts_with_other_variables_have_datasets_of_their_own() -> None:
 
 class TestTables:
     CSV = """\
-q,want,__expected,__expected2,__description,__metric,__threshold,__metadata:tags[],__config:__expected2:threshold
-"a, b",x,contains:a,similar:y,First,acc,0.5,"k,l\\,m",0.9
+q,want,__expected,__expected2,__description,__metric,__threshold,__metadata:tags[],__config:__expected2:threshold,
+"a, b",x,contains:a,similar:y,First,acc,0.5,"k,l\\,m",0.9,unnamed
 c,z,"javascript: output.includes('c')",grade:It is {{want}}.,,,,,
 d,z,fn:f(),rouge-n(0.5):x,,,,,
 """
