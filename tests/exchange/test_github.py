@@ -106,6 +106,7 @@ def test_a_file_is_a_native_prompt_and_a_dataset() -> None:
         {"input": "hello"},
     ]
     assert cases[2]["id"] == f"{cases[1]['id']}-2"
+    assert [case["metadata"] for case in cases] == [{"why": "money"}, {"why": "greets"}, {"why": "greets"}]
 
 
 def test_every_part_has_a_note_with_its_line() -> None:
@@ -137,7 +138,7 @@ def test_the_imported_file_renders_and_grades_as_it_stood(reply: str) -> None:
 
 TEXTS = st.text("abAB {}()[]\\.*?^$|%#\n{{input}}ß", max_size=12)
 EVALUATORS = st.sampled_from(
-    ["{{expected}}", "{{why}}", "{{input}}x", "a", "(?i)[b", "{% x %}", "{{nothing}}", "{{n}}"]
+    ["{{expected}}", "{{why}}", "{{expected}} {{why}}", "{{input}}x", "a", "(?i)[b", "{% x %}", "{{nothing}}", "{{n}}"]
 )
 
 

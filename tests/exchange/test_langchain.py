@@ -66,16 +66,19 @@ def test_a_serialised_chat_prompt() -> None:
     system = constructed("SystemMessagePromptTemplate", prompt=constructed("PromptTemplate", template="Be {tone}."))
     last = constructed("HumanMessagePromptTemplate", prompt=constructed("PromptTemplate", template="{question}"))
     history = constructed("MessagesPlaceholder", variable_name="history", optional=True)
+    more = constructed("MessagesPlaceholder", variable_name="more")
     literal = constructed("AIMessage", content="Hello {you}")
     prompt = constructed(
-        "ChatPromptTemplate", messages=[system, history, literal, last], input_variables=["tone", "question"]
+        "ChatPromptTemplate", messages=[system, history, more, literal, last], input_variables=["tone", "question"]
     )
     contents = read("chat.json", json.dumps(prompt), "langchain")
-    assert [each["content"] for each in rendered(contents, {"tone": "kind", "question": "Why?"})] == [
+    assert [each["content"] for each in rendered(contents, {"tone": "kind", "question": "Why?", "more": []})] == [
         "Be kind.",
         "Hello {you}",
         "Why?",
     ]
+    inputs = contents.prompts[0].data["inputs"]
+    assert [name for name in inputs if inputs[name] == inputs["more"]] == ["more"]
 
 
 @pytest.mark.parametrize(

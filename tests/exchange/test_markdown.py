@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from tests.exchange.conftest import read, refused, rendered, said
 
-HEADER = "---\nmodel: m\ninputs:\n  - tone\n  - {name: size, type: integer, default: 3}\n  - a-b\n---\n"
+HEADER = "---\nmodel: m\ndescription: Says it.\ninputs:\n  - tone\n  - {name: size, type: integer, default: 3}\n  - a-b\n---\n"
 
 
 def test_a_text_without_headings_is_a_users_message() -> None:
     contents = read("x.md", f"{HEADER}\nBe {{{{tone}}}}, {{x}} {{{{ size }}}}.\n", "markdown")
     assert rendered(contents, {"tone": "{{size}}"}) == [{"role": "user", "content": "Be {{size}}, {x} 3.\n"}]
     assert "dropped `inputs.2`: is no name of an input" in said(contents)
+    data = contents.prompts[0].data
+    assert (data["model"], data["description"], "metadata" in data) == ("m", "Says it.", False)
 
 
 def test_headings_that_name_roles_part_the_messages_and_others_are_text() -> None:

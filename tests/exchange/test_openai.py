@@ -346,6 +346,9 @@ cases:
         found = requests.write([to_write("p", {"prompts/p.prompt.yaml": self.PROMPT})])
         assert json.loads(found.files["p.json"])["messages"][1] == user("{{ ticket }}")
         assert "inputs.ticket" in [loss.part for loss in found.losses]
+        filled_in = self.PROMPT.replace("{type: string}", "{type: string, default: x}")
+        found = requests.write([to_write("p", {"prompts/p.prompt.yaml": filled_in})])
+        assert json.loads(found.files["p.json"])["messages"] == [system("Be kind."), user("x")]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -378,7 +378,7 @@ d,z,fn:f(),rouge-n(0.5):x,,,,,
             "a.yaml": "- vars: {q: yaml}\n",
             "b.json": '[{"vars": {"q": "json"}}]',
             "c.jsonl": '{"vars": {"q": "jsonl"}}\n\n',
-            "d.csv": "q\nc\u2028sv\n",
+            "d.csv": "q;x\nc\u2028sv;1\n",
             "v.yaml": "q: vars\n",
             "q.txt": "text\n",
         }
@@ -569,6 +569,8 @@ prompts: [support/triage]
 min_pass: 0.5
 defaults:
   inputs: {tone: formal}
+  threshold: 0.9
+  metadata: {of: all}
   assert: [{type: icontains, value: "{{ expected.label }}"}, {type: python, value: "c.py:f"}]
 cases:
   - {id: a, inputs: {items: [x]}, expected: {label: b}, tags: [t], xfail: no,
@@ -598,9 +600,12 @@ cases:
         assert first["options"] == {"disableVarExpansion": True}
         assert first["assert"][0]["transform"].endswith(".a")
         assert second["vars"]["ticket"] == ["x", "y"]
-        assert second["metadata"] == {"id": "b"}
+        assert (second["metadata"], second["providerOutput"]) == ({"id": "b"}, "{}")
         assert [each["vars"]["items"] for each in (third, fourth)] == [["p"], ["q", "r"]]
-        assert config["defaultTest"]["vars"] == {"tone": "formal", "items": []}
+        assert fourth["threshold"] == 0.5
+        default = config["defaultTest"]
+        assert (default["vars"], default["threshold"]) == ({"tone": "formal", "items": []}, 0.9)
+        assert (first["metadata"], default["metadata"]) == ({"tags": ["t"]}, {"of": "all"})
 
     def test_a_value_that_promptfoo_would_fill_in_is_a_loss(self) -> None:
         case = '{id: a, inputs: {ticket: "{{ tone }}"}, assert: [{type: contains, value: x}]}'

@@ -33,10 +33,11 @@ execution_settings:
 OWN = """\
 name: greet
 template: |
-  Greet {{$name}} in {{ $language }}{{"!"}}
+  Greet {{$name}} in {{ $language }}{{"!"}}{{$mark}}
 template_format: semantic-kernel
 input_variables:
   - {name: name, is_required: true}
+  - {name: mark, default: "?"}
 """
 
 
@@ -63,7 +64,7 @@ def test_every_part_has_its_fate() -> None:
 
 def test_the_language_of_its_own_has_variables_and_texts() -> None:
     contents = read("greet.yaml", OWN, "semantic-kernel")
-    assert rendered(contents, {"name": "{{$x}}", "language": "French"})[0]["content"] == "Greet {{$x}} in French!\n"
+    assert rendered(contents, {"name": "{{$x}}", "language": "French"})[0]["content"] == "Greet {{$x}} in French!?\n"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,7 @@ def test_the_language_of_its_own_has_variables_and_texts() -> None:
         (OWN.replace("{{$name}}", "{{Time.Now}}"), "3: `{{Time.Now}}` calls a function"),
         (CHAT.replace("{% for item in history %}", "{% for item in history limit:2 %}"), "a tag stands outside"),
         (CHAT.replace("{{question}}", "{{ question | money }}"), "15: the filter `money` has no counterpart"),
+        (CHAT.replace('role="user"', 'role="wizard"'), "the role `wizard` is not written out"),
         (CHAT.replace("{{question}}", "<image>x</image>"), "an image, a sound or a file"),
         (OWN.replace("semantic-kernel", "mustache"), "the template is of the format `mustache`"),
     ],

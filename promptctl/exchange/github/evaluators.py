@@ -193,8 +193,13 @@ class _Made:
             self._set({"type": type_}, text, lambda filled: filled)
             return
         self.words += " of the text's letters in any case, since `starts-with` and `ends-with` tell them apart"
-        before, after = (r"\A\s*", "") if test == "startsWith" else ("", r"\s*\z")
-        self._set({"type": "regex"}, text, lambda filled: f"(?is){before}{re.escape(filled)}{after}", is_pattern=True)
+        before, after, strip = (r"\A\s*", "", str.lstrip) if test == "startsWith" else ("", r"\s*\z", str.rstrip)
+
+        def pattern(filled: str) -> str:
+            # A reply was stripped first: none began or ended with white space.
+            return f"(?is){before}{re.escape(filled)}{after}" if strip(filled) == filled else r"\z."
+
+        self._set({"type": "regex"}, text, pattern, is_pattern=True)
 
     def _llm(self, llm: Mapping[str, Any]) -> None:
         choices = [each["choice"] for each in llm["choices"]]
