@@ -289,6 +289,7 @@ def test_an_assertion_stays_what_it_is(written: str, made: dict[str, Any]) -> No
     ("written", "why"),
     [
         ("{type: javascript, value: 'check(output)'}", "is code of that project"),
+        ("{type: javascript, value: \"!output === 'x'\"}", "is code of that project"),
         ("{type: python, value: file://check.py}", "is code of that project"),
         ("{type: webhook, value: 'https://example.com'}", "is code of that project"),
         ("{type: equals, value: file://check.js}", "is in a file of code"),

@@ -27,8 +27,8 @@ input_variables:
   - {name: history, is_required: true}
   - {name: question, is_required: false, allow_dangerously_set_content: true}
 execution_settings:
-  default: {model_id: gpt-4o, temperature: 0, stop_sequences: [END], function_choice_behavior: {type: auto}}
   other: {temperature: 1}
+  default: {model_id: gpt-4o, temperature: 0, stop_sequences: [END], function_choice_behavior: {type: auto}}
 """
 OWN = """\
 name: greet
@@ -51,6 +51,7 @@ def test_messages_are_split_and_a_loop_over_them_is_a_placeholder() -> None:
         {"role": "user", "content": "Why?"},
     ]
     assert contents.prompts[0].data["parameters"] == {"temperature": 0, "stop": ["END"]}
+    assert contents.prompts[0].data["inputs"]["customer"]["description"] == "Who asks."
 
 
 def test_every_part_has_its_fate() -> None:

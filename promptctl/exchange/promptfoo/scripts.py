@@ -59,10 +59,12 @@ def checked(script: str) -> dict[str, Any] | None:
     code = _expression(script)
     is_negated = code.startswith("!") and not code.startswith("!=")
     code = code[1:].strip() if is_negated else code
-    found = _called(code) or _compared(code) or _tested(code) or _measured(code)
+    found = _called(code) or _tested(code)
+    if found is None and not is_negated:  # a `!` is of what is compared, not of the comparison
+        found = _compared(code) or _measured(code)
     if found is None:
         return None
-    negated = is_negated != found.pop("negated", False)
+    negated = found.pop("negated", is_negated)
     return {**found, "type": f"not-{found['type']}"} if negated else found
 
 
