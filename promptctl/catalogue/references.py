@@ -242,7 +242,7 @@ def _renamed_row(line: bytes, old: str, new: str) -> bytes | None:
         return None
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     named = [each for _, each in written_assertions(row) if each.get("prompt") == old]
     if "request" in _mapping(row) and row.get("prompt") == old:

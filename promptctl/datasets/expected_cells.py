@@ -82,6 +82,6 @@ def _value(type_: str, rest: str) -> Any:
     if type_ in _STRUCTURED and not (type_ == "tool-call" and text[:1] not in ("{", "[")):
         try:
             return json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{type_} needs JSON after its colon: {error}") from None
     return text

@@ -63,7 +63,7 @@ def compare(
         return _compare_p95(arm, control, alpha)
     if not any(arm) and not any(control) and min(len(arm), len(control)) >= FEWEST:
         return Measured(0.0, 0.0, 0.0)  # what never costs anything is not a matter of chance
-    if not arm or not control or not sum(control):
+    if not arm or not sum(control):
         return Measured()
     change = math.fsum(arm) / len(arm) / (math.fsum(control) / len(control)) - 1
     return _estimate(change, ratio_sequence(values, share, alpha), less=1.0)

@@ -59,10 +59,8 @@ def of_request(operation: str, request: Request, *, is_streamed: bool) -> Attrib
 
 
 def _server(address: str | None) -> Attributes:
-    if address is None:
-        return {}
     try:
-        parts = urlsplit(address)
+        parts = urlsplit(address or "")
         port = parts.port or _PORTS.get(parts.scheme)
     except ValueError:
         return {}

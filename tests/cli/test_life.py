@@ -169,6 +169,7 @@ def test_renamed_again_and_back_the_file_says_every_id(cli: Cli, root: Path) -> 
 
 
 def test_a_judge_is_renamed_in_the_rows_of_datasets_too(cli: Cli, root: Path) -> None:
+    write(root, "datasets/recordings/deep.jsonl", f'{{"prompt": "judge", "request": {"[" * 100_000}\n')
     assert cli("rename", "judge", "judges/nice", "--yes").exit_code == 0
     rows = text_of(root, "datasets/rows.jsonl").splitlines()
     assert json.loads(rows[0])["metadata"] == {"prompt": "judge"}

@@ -133,6 +133,7 @@ def test_what_is_no_csv_is_told(text: str, code: str) -> None:
         ("__expected", "javascript:output > 1", "code and files"),
         ("__expected", "levenshtein(x):y", "needs a number"),
         ("__expected", "is-json:{", "needs JSON"),
+        ("__expected", f"is-json:{'[' * 30_000}", "needs JSON"),
     ],
 )
 def test_a_bad_cell_is_told_with_its_line(column: str, cell: str, said: str) -> None:

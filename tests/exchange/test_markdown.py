@@ -2,7 +2,16 @@ from __future__ import annotations
 
 from tests.exchange.conftest import read, refused, rendered, said
 
-HEADER = "---\nmodel: m\ndescription: Says it.\ninputs:\n  - tone\n  - {name: size, type: integer, default: 3}\n  - a-b\n---\n"
+HEADER = """\
+---
+model: m
+description: Says it.
+inputs:
+  - tone
+  - {name: size, type: integer, default: 3}
+  - a-b
+---
+"""
 
 
 def test_a_text_without_headings_is_a_users_message() -> None:
