@@ -20,7 +20,7 @@ def growth(log: Store, found: ExperimentReport) -> list[dict[str, Any]]:
     if log.is_new or not found.calls or found.first_at is None or found.last_at is None:
         return []
     calls = calls_of(log, experiment, None if found.promotion is None else found.last_at + "~")
-    points = max(1, min(_POINTS, 2 * _MOST_CALLS // max(1, len(calls))))
+    points = min(_POINTS, 2 * _MOST_CALLS // max(1, len(calls)))
     grown = []
     for number in range(1, points):
         some = calls[: len(calls) * number // points]

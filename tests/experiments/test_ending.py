@@ -323,6 +323,8 @@ def test_stopping(root: Path, desk: Desk) -> None:
     workspace = desk(root)
     with pytest.raises(UsageError, match="a reason is needed"):
         workspace.experiments.stop("tone", " \n")
+    with pytest.raises(UsageError, match="secret"):
+        workspace.experiments.stop("tone", "it costs sk-proj-" + "aB3dE5gH7jK9" * 4)
     for reason in ("x", ""):
         with pytest.raises(ExperimentNotFound):
             workspace.experiments.stop("tune", reason)

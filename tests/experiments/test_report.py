@@ -51,6 +51,10 @@ def test_a_worse_arm_and_one_without_a_difference_leave_control(
     found = judged(calls(rates, 2_500))
     assert (found.verdict, found.decision) == (verdict, decision)
     assert "decided: control stays" in words(found)
+    open_yet = replace(
+        found, arms=(found.arms[0], replace(found.arms[1], verdict="no worse", is_minimum_excluded=False))
+    )
+    assert open_yet.decision is None
 
 
 def test_lower_may_be_the_aim() -> None:
@@ -147,8 +151,10 @@ def test_guards_that_are_broken_or_unknown_hold_an_arm_back() -> None:
     assert judged(failing, guards=GUARDS[1:2]).arms[1].guards[0].verdict == "broken"
     slow = [replace(each, latency_ms=3 * (each.latency_ms or 0)) if each.arm == "kind" else each for each in found]
     assert judged(slow, guards=GUARDS[2:]).arms[1].guards[0].verdict == "broken"
-    free = judged([replace(each, cost_nano_usd=0) for each in found], guards=GUARDS[:1])
-    assert free.arms[1].guards[0].verdict == "kept"
+    for arms, expected in ((("control", "kind"), ("kept", 0.0)), (("kind",), ("undecided", -1.0))):
+        costs = [replace(each, cost_nano_usd=0) if each.arm in arms else each for each in found]
+        guard = judged(costs, guards=GUARDS[:1]).arms[1].guards[0]
+        assert (guard.verdict, guard.difference.value) == expected
 
 
 @pytest.mark.parametrize("primary", [Primary("cost", "mean", "lower", 0.1), Primary("latency", "mean", "lower", 0.1)])

@@ -105,9 +105,13 @@ def test_a_workspace_that_is_closed_in_a_loop_sends_what_is_left(root: Path, col
 
 def test_a_signal_can_be_left_out(root: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_LOGS_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
     with open_workspace(root) as workspace:
-        workspace.run("greet", {"name": "Ada"}, model="echo/echo")
-    assert len(collector.spans) == 1
+        found = workspace.run("greet", {"name": "Ada"}, model="echo/echo")
+        workspace.feedback(found.id, score=1)
+    assert (len(collector.spans), collector.events) == (1, [])
+    assert {each["service.name"] for each in collector.resources} == {"shop"}
     assert collector.metrics == {}
 
 

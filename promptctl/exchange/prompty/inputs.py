@@ -182,8 +182,6 @@ class InputsReader:
         """
         kind = schema.get("type")
         if not any(each.act not in _GUARDED and not _is_under(each, "defined") for each in uses):
-            if isinstance(schema.get("required"), list):
-                del schema["required"]
             schema["required"] = False
             return ""
         if needs_value(uses, kind) and not (is_said and kind == "string"):
