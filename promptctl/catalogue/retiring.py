@@ -111,8 +111,6 @@ def set_status(parts: Context, prompt_id: str, status: Status, successor: str | 
 def _check_successor(tree: Tree, prompt_id: str, successor: str) -> None:
     if successor == prompt_id:
         raise UsageError(f"`{prompt_id}` cannot be its own successor", hint="name a different prompt")
-    if path_in(tree, successor) is None:
-        raise no_such_prompt(successor, prompt_paths(tree), tree.places)
     other = load_prompt(tree, successor)
     if other.status != "active":
         hint = f"name {other.successor}" if other.successor not in (None, prompt_id) else "name a prompt that is active"

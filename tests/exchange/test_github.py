@@ -309,9 +309,9 @@ cases:
   - {id: b, matrix: {input: [x, y]}, expected: spam, assert: [{type: is-json}]}
 """
 
-    def written(self) -> tuple[dict[str, Any], list[str]]:
+    def written(self, dataset: str = DATASET) -> tuple[dict[str, Any], list[str]]:
         files = {"prompts/spam.prompt.yaml": self.NATIVE, "prompts/tone.j2": "Be {{ tone }}."}
-        found = write_github([to_write("spam", {**files, "datasets/spam.yaml": self.DATASET})])
+        found = write_github([to_write("spam", {**files, "datasets/spam.yaml": dataset})])
         data = read_yaml(found.files["spam.prompt.yml"], "spam.prompt.yml").data
         return data, [str(loss) for loss in found.losses]
 
@@ -326,6 +326,8 @@ cases:
             {"tone": "kind", "input": "y", "expected": "spam"},
         ]
         assert data["evaluators"] == [{"name": "says it", "string": {"contains": "{{expected}}"}}]
+        data, _ = self.written("prompts: [spam]\ncases: [{id: a, inputs: {input: hi}, expected: ham}]\n")
+        assert data["evaluators"] == [{"name": "expected", "string": {"equals": "{{expected}}"}}]
 
     def test_every_other_part_is_a_loss_with_its_place(self) -> None:
         _, losses = self.written()

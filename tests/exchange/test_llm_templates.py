@@ -17,11 +17,12 @@ FULL = """\
 name: roast
 model: gpt-4o
 system: |
-  You speak like $voice, for $$5.
+  You speak like $voice, for $$5 and $fee.
 prompt: 'Summarize in {{braces}}: $input'
 defaults:
   voice: GlaDOS
   length: 3
+  fee: 1
 options:
   temperature: 0.5
   max_tokens: 100
@@ -40,9 +41,13 @@ def test_a_template_becomes_a_prompt() -> None:
     assert (draft.wish, draft.data["model"]) == ("roast", "openai/gpt-4o")
     assert draft.data["parameters"] == {"temperature": 0.5, "max_tokens": 100}
     assert draft.data["response_format"] == {"type": "json_object"}
-    assert draft.data["inputs"] == {"voice": {"type": "string", "default": "GlaDOS"}, "input": {"type": "string"}}
+    assert draft.data["inputs"] == {
+        "voice": {"type": "string", "default": "GlaDOS"},
+        "fee": {"type": "string", "default": "1"},
+        "input": {"type": "string"},
+    }
     assert rendered(contents, {"input": "$voice"}) == [
-        {"role": "system", "content": "You speak like GlaDOS, for $5."},
+        {"role": "system", "content": "You speak like GlaDOS, for $5 and 1."},
         {"role": "user", "content": "Summarize in {{braces}}: $voice"},
     ]
 

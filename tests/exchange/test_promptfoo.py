@@ -258,6 +258,7 @@ def test_a_provider_is_a_model_of_litellm(provider: str, model: str | None) -> N
             {"type": "factuality", "value": "x", "model": "openai/gpt-4o"},
         ),
         ("{type: latency, threshold: 500}", {"type": "latency", "threshold": 500}),
+        ("{type: equals, value: '5'}", {"type": "equals", "value": "5"}),
         ("{type: word-count, value: {min: 1, max: 5}}", {"type": "word-count", "value": {"min": 1, "max": 5}}),
         (
             "{type: equals, value: billing, transform: 'JSON.parse(output).label'}",
@@ -575,7 +576,7 @@ defaults:
   assert: [{type: icontains, value: "{{ expected.label }}"}, {type: python, value: "c.py:f"}]
 cases:
   - {id: a, inputs: {items: [x]}, expected: {label: b}, tags: [t], xfail: no,
-     assert: [{type: equals, path: $.a, value: 1}]}
+     assert: [{type: equals, path: $.a, value: 1}, {type: is-json}]}
   - {id: b, description: Words, matrix: {ticket: [x, y]}, expected: {label: c}, output: '{}'}
   - {id: c, inputs: {ticket: z}, matrix: {items: [[p], [q, r]]}, expected: {label: d}, threshold: 0.5}
 """
@@ -600,6 +601,7 @@ cases:
         assert first["vars"] == {"items": ["x"], "expected": {"label": "b"}}
         assert first["options"] == {"disableVarExpansion": True}
         assert first["assert"][0]["transform"].endswith(".a")
+        assert first["assert"][1] == {"type": "is-json"}
         assert second["vars"]["ticket"] == ["x", "y"]
         assert (second["metadata"], second["providerOutput"]) == ({"id": "b"}, "{}")
         assert [each["vars"]["items"] for each in (third, fourth)] == [["p"], ["q", "r"]]

@@ -77,10 +77,20 @@ def test_a_replacement_never_stands_in_for_the_object_asked_for(repo: Repo) -> N
     assert found.data == b"{}\n"
 
 
-@pytest.mark.parametrize("name", ["--all", "-n", "--git-dir", "nope", "HEAD:promptctl.yaml", ""])
+@pytest.mark.parametrize("name", ["--all", "-n", "--git-dir", "nope", "^HEAD", "HEAD:promptctl.yaml", ""])
 def test_a_name_that_is_no_commit_is_not_found_and_never_an_option(repo: Repo, name: str) -> None:
     with pytest.raises(RevisionNotFound):
         open_git(repo.path).commit_of(name)
+
+
+def test_a_part_of_an_id_that_two_objects_share_is_said_with_them(repo: Repo) -> None:
+    git = open_git(repo.path)
+    for text in (b"142", b"784"):
+        git.run(["hash-object", "-w", "--stdin"], input=text)
+    with pytest.raises(RevisionNotFound) as caught:
+        git.commit_of("8324")
+    assert "Git says: short object ID 8324 is ambiguous" in str(caught.value.hint)
+    assert "83249d" in str(caught.value.hint)
 
 
 def test_a_revision_in_each_of_gits_notations_names_a_commit(repo: Repo) -> None:
