@@ -76,6 +76,7 @@ def test_a_rule_is_set_and_what_it_changes_is_said(cli: Cli, desk: Path) -> None
     )
     again = cli("log", "rules", "set", "*", "active=false")
     assert "triage goes on by a later rule: promptctl.yaml:5:5: `triage` keeps metadata" in again.err
+    assert cli("log", "rules", "set", "none/*", "active=false", "--json").json["overruled"] == []
 
 
 @pytest.mark.usefixtures("desk")
