@@ -75,6 +75,7 @@ class _TemplateReader(NotesOn):
         self._refused: list[Problem] = []
         self._files: dict[str, str] = {}
         self._names: dict[str, None] = {}
+        self._is_input_optional = False
 
     def contents(self) -> ForeignContents:
         """Return everything in the file. Raises `InvalidFiles` with every reason against it."""
@@ -147,13 +148,13 @@ class _TemplateReader(NotesOn):
     def _messages(self) -> Iterator[dict[str, Any]]:
         system = [*self._fragments("system_fragments", is_trimmed=True), *self._text("system")]
         prompt = list(self._text("prompt"))
-        is_open = _INPUT not in self._names
         content: list[Piece] = [*self._fragments("fragments"), *prompt]
         if not prompt:
             content.append(self._variable(_INPUT))
             where = "system" if "system" in self._data else "fragments"
             self.note("changed", "has no prompt beside it: the input is the message of the user", where)
-        elif is_open:
+        elif _INPUT not in self._names:
+            self._is_input_optional = True
             optional = (TextPiece("\n"), self._variable(_INPUT))
             content.append(IfPiece((IfBranch((IfTest((_INPUT,), "is", "defined"),), optional),)))
             words = "does not name $input: what is given as `input` is put below it, as llm does"
@@ -259,17 +260,10 @@ class _TemplateReader(NotesOn):
                 is_text = isinstance(value, str)
                 message = "is the default of the input" + ("" if is_text else ", as the text that llm prints")
                 self.note("kept" if is_text else "changed", message, "defaults", name)
-        if _INPUT in inputs and _INPUT not in self._named():
+        if self._is_input_optional:
             inputs[_INPUT]["required"] = False
         for name in defaults:
             if name not in inputs or name == _INPUT:
                 message = "llm always gives $input itself" if name == _INPUT else "no text uses it"
                 self.note("dropped", message, "defaults", name)
         return inputs
-
-    def _named(self) -> set[str]:
-        """Return the names that the texts use; without a prompt also the input, which then is the message."""
-        texts = [self._data.get(key) for key in ("prompt", "system")]
-        pieces = [piece for text in texts if isinstance(text, str) for piece in dollar_pieces(text)]
-        found = {str(piece.path[0]) for piece in pieces if isinstance(piece, VariablePiece)}
-        return found if self._data.get("prompt") else {*found, _INPUT}
