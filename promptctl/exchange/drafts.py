@@ -5,6 +5,8 @@ These do not have their paths in a workspace yet.
 
 from __future__ import annotations
 
+import csv
+import io
 import posixpath
 import re
 from collections import Counter
@@ -108,6 +110,19 @@ class Source:
                     yield number, strict_json(line), None
                 except ValueError as error:
                     yield number, None, getattr(error, "msg", str(error))
+
+    def csv_records(self, delimiter: str = ",", *, is_strict: bool = False) -> Iterator[tuple[int, list[str]]]:
+        """Yield each record that is not blank, with the line it begins on. Raises `InvalidFiles`."""
+        csv.field_size_limit(max(csv.field_size_limit(), len(self.text) + 1))
+        reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=delimiter, strict=is_strict)
+        start = 1
+        try:
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    yield start, cells
+                start = reader.line_num + 1
+        except csv.Error as error:
+            raise self.refuse(f"the file is not CSV: {error}", start) from None
 
     def place(self, line: int | None = None, column: int | None = None) -> Place:
         """Return a place in this file."""

@@ -131,10 +131,11 @@ def test_prompts_are_read_from_wherever_they_stand(entry: str, wishes: list[str]
     assert contents.prompts[0].data["model"] == "echo/echo"
 
 
-def test_the_line_of_a_part_of_a_file_is_its_own() -> None:
-    contents = read("prompts: file://prompts/one.txt\nproviders: []\n", FILES)
-    places = [str(draft.place) for draft in contents.prompts]
-    assert places == ["prompts/one.txt:1", "prompts/one.txt:4"]
+@pytest.mark.parametrize(("path", "lines"), [("one.txt", [1, 4]), ("long.csv", [2, 5])])
+def test_the_line_of_a_part_of_a_file_is_its_own(path: str, lines: list[int]) -> None:
+    long = {"prompts/long.csv": f'prompt\n"One\n{"x" * 200_000}\n{{{{q}}}}"\nTwo {{{{q}}}}\n'}
+    contents = read(f"prompts: file://prompts/{path}\nproviders: []\n", FILES | long)
+    assert [str(draft.place) for draft in contents.prompts] == [f"prompts/{path}:{line}" for line in lines]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,13 @@ from fnmatch import fnmatchcase
 from promptctl.errors import WorkspaceError
 from promptctl.exchange.drafts import Source
 
+# What a config may name in place of a file, by how it begins.
+NEVER_READ = {
+    "http://": "is an address; nothing is ever fetched",
+    "https://": "is an address; nothing is ever fetched",
+    "package:": "is code of a package, which is not run here",
+    "exec:": "is a program, which is not run here",
+}
 _WILD = "*?["
 _CODE = re.compile(r"\.(?:[mc]?[jt]s|py|sh|bash|rb|pl|exe|ps1|php|go)(?::\w+)?\Z")
 _MOST_FILES = 10_000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +11,7 @@ from typing import Any
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import Source
 from promptctl.exchange.openai.conversations import MESSAGE_KEYS, ROLES
-from promptctl.exchange.promptfoo.named_files import is_code, matching
+from promptctl.exchange.promptfoo.named_files import NEVER_READ, is_code, matching
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.files.foreign_yaml import read_foreign_yaml
 from promptctl.files.free_names import FreeNames
@@ -29,10 +27,7 @@ _ELSEWHERE = {
     "langfuse://": "is a prompt of Langfuse: import its export",
     "portkey://": "is a prompt of Portkey, which is not read from here",
     "helicone://": "is a prompt of Helicone, which is not read from here",
-    "http://": "is an address; nothing is ever fetched",
-    "https://": "is an address; nothing is ever fetched",
-    "package:": "is code of a package, which is not run here",
-    "exec:": "is a program, which is not run here",
+    **NEVER_READ,
 }
 _BY_HAND = "write what it makes as a prompt file, its variables under `inputs:`"
 _SEPARATOR = re.compile(r"^---\r?$", re.MULTILINE)
@@ -184,11 +179,7 @@ def _of_file(source: Source, label: str | None) -> Iterator[_Raw]:
 
 
 def _of_table(source: Source, label: str | None) -> Iterator[_Raw]:
-    reader = csv.reader(io.StringIO(source.text, newline=""))
-    try:
-        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise source.refuse(f"the file is not CSV: {error}", reader.line_num) from None
+    rows = list(source.csv_records())
     header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
     has_header = "prompt" in header
     column, named = header.index("prompt") if has_header else 0, header.index("label") if "label" in header else None

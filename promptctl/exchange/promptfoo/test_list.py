@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +11,7 @@ from promptctl.datasets.expected_cells import read_expected_cell
 from promptctl.datasets.matrix import MAX_CELLS
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import Source
-from promptctl.exchange.promptfoo.named_files import is_code, matching
+from promptctl.exchange.promptfoo.named_files import NEVER_READ, is_code, matching
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 
 _EXPECTED = re.compile(r"__expected(\d*)")
@@ -31,11 +29,8 @@ _NOT_HERE = frozenset(
 _SIMILARITY = 0.8
 _REMOTE = {
     "https://docs.google.com/": "is a Google sheet; nothing is ever fetched",
-    "http://": "is an address; nothing is ever fetched",
-    "https://": "is an address; nothing is ever fetched",
     "huggingface://": "is a data set of Hugging Face; nothing is ever fetched",
-    "package:": "is code of a package, which is not run here",
-    "exec:": "is a program, which is not run here",
+    **NEVER_READ,
 }
 _SAVE = "save it as CSV or JSON Lines in this folder, and name that file"
 _TESTS_HINT = "write the tests that it makes as YAML, JSON Lines or CSV"
@@ -161,22 +156,13 @@ def _of_table(source: Source, notes: Notes) -> Iterator[Spot]:
     is_tabbed = source.path.endswith(".tsv")
     first = source.text.partition("\n")[0]
     delimiter = "\t" if is_tabbed else ";" if first.count(";") > first.count(",") else ","
-    csv.field_size_limit(max(csv.field_size_limit(), len(source.text) + 1))
-    reader = csv.reader(io.StringIO(source.text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] | None = None
-    start = 1
-    try:
-        for cells in reader:
-            line, start = start, reader.line_num + 1
-            if not any(cell.strip() for cell in cells):
-                continue
-            if header is None:
-                header = [cell.strip() for cell in cells]
-                _tell_columns(header, source, notes)
-                continue
+    for line, cells in source.csv_records(delimiter, is_strict=True):
+        if header is None:
+            header = [cell.strip() for cell in cells]
+            _tell_columns(header, source, notes)
+        else:
             yield Spot(_test_of(dict(zip(header, cells, strict=False)), source, line, notes), source, line=line)
-    except csv.Error as error:
-        raise source.refuse(f"the file is not CSV: {error}", start) from None
 
 
 def _tell_columns(header: list[str], source: Source, notes: Notes) -> None:

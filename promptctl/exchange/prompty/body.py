@@ -120,13 +120,9 @@ def split_markers(section: Section, kinds: Mapping[str, str], *, strips: bool) -
 
     With `strips` the texts are without the white space around them, as version 2 has it.
     """
-    names = "|".join(map(re.escape, kinds))
-    patterns = [rf"\{{\{{[{{&]?[ \t]*({names})[ \t]*\}}?\}}\}}"] if names else []
-    marks = [
-        (match.start(), match.end(), kinds[match[1]], match[1])
-        for each in patterns
-        for match in re.finditer(each, section.text)
-    ]
+    names = "|".join(map(re.escape, kinds)) or "(?!)"
+    inputs = re.finditer(rf"\{{\{{[{{&]?[ \t]*({names})[ \t]*\}}?\}}\}}", section.text)
+    marks = [(each.start(), each.end(), kinds[each[1]], each[1]) for each in inputs]
     marks += [(match.start(), match.end(), "thread", match[2]) for match in _HISTORY.finditer(section.text)]
     if not marks:
         return [section]
