@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from promptctl.catalogue.executed_version import ExecutedVersion
 from promptctl.errors import GitError, WorkspaceError
 from promptctl.files.names import SETTINGS
 from promptctl.files.tree import Tree
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.settings_file import sent_parameters
 from promptctl.git.line_history import LineChange, carried, file_lines, line_changes
 from promptctl.git.trees import CommitTree
@@ -139,8 +141,6 @@ class _SentParts:
         return BlamedPart("model", "model", "", value=model, note=why)
 
     def _parameter(self, name: str, value: Any, model: str | None) -> BlamedPart:
-        from fnmatch import fnmatchcase
-
         def place(data: Mapping[str, Any]) -> tuple[str, ...] | None:
             rules = data.get("models") or {}
             globs = [glob for glob, rule in rules.items() if fnmatchcase((model or "").removeprefix("replay/"), glob)
@@ -157,8 +157,6 @@ class _SentParts:
 
         Which commit's settings a call went by is not on record: those that say what was sent are meant.
         """
-        from promptctl.files.yaml_reader import read_yaml
-
         for tree in self._settings_trees():
             try:
                 document = read_yaml(tree.read(SETTINGS), SETTINGS)

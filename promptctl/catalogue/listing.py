@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import InvalidFiles, PromptNotFound
 from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.tree import Tree, prompt_files
-from promptctl.files.wording import version_keys
+from promptctl.files.wording import count, version_keys
 from promptctl.prompts.loading import LoadedPrompts, prompt_paths, two_files
 from promptctl.versions.former_ids import check_label, live_labels
 
@@ -102,7 +102,6 @@ class PromptSummary:
 
 def warned_of_sparse_checkout(parts: Context) -> Context:
     """Return the parts as of now; warn of prompts that are not checked out, as what looks at all does not see them."""
-    from promptctl.files.wording import count
     from promptctl.git.trees import CHECK_OUT
 
     if number := len(parts.prompts_not_checked_out()):

@@ -13,6 +13,7 @@ from typing import Any
 from promptctl.catalogue.history import made_by
 from promptctl.catalogue.references import Reference, references_to
 from promptctl.context import Context
+from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import WorkspaceError
 from promptctl.files.plain import record_data
 from promptctl.files.wording import clip
@@ -20,7 +21,7 @@ from promptctl.formats.settings_file import LogRule
 from promptctl.git.commits import CommitInfo
 from promptctl.labels.chains import LabelState
 from promptctl.labels.tags import LabelEvent
-from promptctl.log.call_totals import CallTotals
+from promptctl.log.call_totals import REUSED_SOURCES, CallTotals
 from promptctl.log.records import Execution
 from promptctl.log.stamps import parse_moment, refuse_to_come
 from promptctl.prompts.loading import declared_ids
@@ -173,8 +174,6 @@ def page(
 
 def _datasets(parts: Context, prompt: Prompt) -> tuple[str, ...]:
     """Return the datasets of the work tree that test the prompt; one that is wrong is for `validate` to report."""
-    from promptctl.datasets.index import DatasetIndex
-
     inline = [prompt.path] if prompt.own_tests else []
     testing = DatasetIndex(parts.repository.work_tree).testing([prompt.id], skips_broken=True)
     return (*inline, *testing.get(prompt.id, ()))
@@ -186,7 +185,6 @@ def _calls(
     """Return the totals and the latest call of a version, or of all without a digest."""
     if parts.log.is_new:
         return None, None
-    from promptctl.log.call_totals import REUSED_SOURCES
     from promptctl.log.filter import Filter
 
     wanted = Filter(prompt=prompt, digest=digest, renames=dict.fromkeys(former, prompt))

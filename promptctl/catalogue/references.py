@@ -25,7 +25,7 @@ from promptctl.files.names import (
     is_recording,
 )
 from promptctl.files.tree import Tree, prompt_files
-from promptctl.files.yaml_editing import Edit
+from promptctl.files.yaml_editing import Edit, RenameKey, Set, edit_yaml
 from promptctl.files.yaml_reader import read_yaml
 
 Kind = Literal[
@@ -130,8 +130,6 @@ def edited_file(tree: Tree, path: str, references: list[Reference], old: str, ne
 
     Raises `WorkspaceError` for one that cannot be edited in place.
     """
-    from promptctl.files.yaml_editing import RenameKey, Set, edit_yaml
-
     data = tree.read(path, max_bytes=_MAX_BYTES)
     if any(not each.keys for each in references):
         return _with_rows(data, {each.place.line for each in references}, old, new)

@@ -22,6 +22,7 @@ from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.tree import Tree, is_there
 from promptctl.files.wording import name_some
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.calibration_file import own_calibration
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 from promptctl.labels.chains import LabelState
@@ -281,6 +282,4 @@ def _edited(tree: Tree, found: Sequence[Reference], changes: list[FileEdit]) -> 
 
 
 def _is_alone(data: bytes, path: str, reference: Reference) -> bool:
-    from promptctl.files.yaml_reader import read_yaml
-
     return len(read_yaml(data, path).part(*reference.keys[:-1]).data) == 1

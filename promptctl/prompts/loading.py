@@ -22,6 +22,7 @@ from promptctl.files.names import (
 )
 from promptctl.files.sources import Cache, Sources
 from promptctl.files.tree import TICK_NS, FileStamp, Tree, file_stamp, is_there, prompt_files
+from promptctl.files.wording import count, name_some
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.prompts.closure import Declared, digest, part_texts, resolve
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
@@ -85,8 +86,6 @@ def warn_of_wrongly_named(tree: Tree, warn: Callable[[str], None]) -> list[str]:
     files = prompt_files(tree)
     found = [printable(each.place.path) for each in wrongly_named(tree, files) if each.place is not None]
     if found:
-        from promptctl.files.wording import count, name_some
-
         told = f"{count(len(found), 'file')} cannot be {'a prompt' if len(found) == 1 else 'prompts'} by the name"
         warn(f"{told}: {name_some(found)} (promptctl validate says what to do)")
     return files

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from types import CodeType
+from typing import Any, cast
 
 from jinja2 import DictLoader, Template, TemplateNotFound, TemplateSyntaxError, Undefined, nodes
 from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, missing, pass_context
@@ -28,12 +31,6 @@ from promptctl.templates.values import (
     to_text,
     undefined_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from types import CodeType
-
-    from jinja2.lexer import Token, TokenStream
 
 # Enough for a prompt that uses thousands of variables; compiling so many takes about a second.
 MAX_TOKENS = 10_000

@@ -7,7 +7,8 @@ Ours replace those whose results or time would still grow (`format`, `indent`, `
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection
+from typing import Any
 
 import markupsafe
 from jinja2.filters import FILTERS as JINJA_FILTERS
@@ -30,10 +31,7 @@ from promptctl.templates.values import (
     to_text,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    Test = Callable[..., bool]
+Test = Callable[..., bool]
 
 REFUSED = {
     "random": "a prompt must be the same each time it is rendered",

@@ -19,6 +19,7 @@ from promptctl.errors import GitError, LabelRefused, RevisionNotFound, Workspace
 from promptctl.files.names import SETTINGS
 from promptctl.git import commands
 from promptctl.git.ref_stamps import RefStamps, Stamp, are_settled, stamp
+from promptctl.labels.chains import LabelTags, read_events
 from promptctl.labels.tags import LabelEvent, LabelName, parse_name
 from promptctl.versions.former_ids import earlier_ids
 
@@ -308,8 +309,6 @@ def _events(old: KeptRef, context: Resolves) -> list[LabelEvent]:
     """Return what can be read of a label, whoever is trusted; of the newest id under which there is anything."""
     if old.label is None or old.found.version.label is None:
         return []
-    from promptctl.labels.chains import LabelTags, read_events
-
     now = _label_of(old.found.ref, context)
     formerly = dict.fromkeys((*(now.formerly if now is not None else ()), *old.label.formerly))
     label = replace(old.label, formerly=tuple(formerly))

@@ -11,8 +11,10 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from promptctl.errors import WorkspaceError
 from promptctl.files.names import DATASETS, is_dataset
 from promptctl.files.tree import Tree, prompt_files
+from promptctl.git.commands import list_refs
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -117,14 +119,10 @@ class _Words(_LogWords):
             yield from (found.partition("@")[2] for found in self.ref(begin) if found.startswith(begin))
 
     def label(self, _start: str) -> Iterator[str]:
-        from promptctl.git.commands import list_refs
-
         for name in list_refs(self.context.root, "%(refname)", ["refs/tags/prompt"]):
             yield name.rpartition("/")[0].rpartition("@")[2]
 
     def revision(self, _start: str) -> Iterator[str]:
-        from promptctl.git.commands import list_refs
-
         for name in list_refs(self.context.root, "%(refname)", ["refs/heads", "refs/remotes"]):
             yield name.split("/", 2)[2]
 
@@ -142,7 +140,6 @@ class _Words(_LogWords):
 
         Nothing is verified: whoever uses a label does that.
         """
-        from promptctl.git.commands import list_refs
         from promptctl.versions.index_store import INDEX_FILE, known_versions
 
         found = known_versions(self.context.state_folder / INDEX_FILE, prompt)
@@ -221,7 +218,6 @@ class _Words(_LogWords):
 
     def _read(self, path: str) -> Mapping[str, Any]:
         """Return the mapping in a YAML file; an empty one if there is none that can be read."""
-        from promptctl.errors import WorkspaceError
         from promptctl.files.yaml_reader import read_yaml
 
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptctl.log.filter import Filter
@@ -52,8 +53,6 @@ class Costs:
 
         It says `promptctl.yaml:4 from 2027-01-01`.
         """
-        from datetime import datetime
-
         began = datetime.fromisoformat(execution.started_at).timestamp()
         return self._context.models.prices.later_price(execution.model, began)
 

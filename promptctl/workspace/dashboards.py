@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from promptctl.context import Context
-from promptctl.dashboard.dashboard import Dashboard, DashboardRequest
+from promptctl.dashboard.dashboard import Dashboard, DashboardRequest, dashboard
 
 
 class Dashboards:
@@ -19,7 +19,6 @@ class Dashboards:
 
         Raises what `Log.totals` raises.
         """
-        from promptctl.dashboard.dashboard import DashboardRequest, dashboard
         from promptctl.workspace.log import Log
 
         request = request or DashboardRequest()

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promptctl.context import Context
 from promptctl.errors import (
     InvalidFiles,
     MissingKey,
@@ -22,15 +23,15 @@ from promptctl.errors import (
 )
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import count
+from promptctl.git.commands import Commands
+from promptctl.git.repository import Git, is_bare_folder
 from promptctl.workspace import find_root, starting_point
 from promptctl.workspace.installation import Finding, Seen, Status, litellm, program, sqlite, state_folder
 
 if TYPE_CHECKING:
-    from promptctl.context import Context
     from promptctl.files.tree import Tree
     from promptctl.formats.budget_rules import BudgetRule
     from promptctl.formats.settings_file import Settings
-    from promptctl.git.repository import Git
     from promptctl.log.store import LogState
     from promptctl.versions.repository import Repository
 
@@ -84,14 +85,10 @@ class _Here:
 
     @cached_property
     def is_bare(self) -> bool:
-        from promptctl.git.repository import is_bare_folder
-
         return self.root is not None and is_bare_folder(self.root)
 
     @cached_property
     def context(self) -> Context:
-        from promptctl.context import Context
-
         return Context(self.root or self.folder, self.environ, lambda _: None)
 
     @cached_property
@@ -123,8 +120,6 @@ class _Here:
 
     @cached_property
     def git(self) -> Git | None:
-        from promptctl.git.repository import Git
-
         return Git.open(self.root or self.folder)
 
     @cached_property
@@ -140,8 +135,6 @@ class _Here:
 
 
 def _git(here: _Here) -> Iterator[Seen]:
-    from promptctl.git.commands import Commands
-
     version = Commands(here.folder).run(["version"]).text.removeprefix("git version ")
     yield "ok", f"Git {version}"
     if here.root is None:

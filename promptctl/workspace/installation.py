@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import site
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -82,7 +83,6 @@ def litellm() -> Iterator[Seen]:
 
 def _startup_files() -> Iterator[Path]:
     """Yield the `.pth` files of this Python that run code."""
-    import site
     import sysconfig
 
     places = dict.fromkeys([*map(sysconfig.get_path, ("purelib", "platlib")), *site.getsitepackages()])

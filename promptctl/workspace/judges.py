@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promptctl.workspace.evaluating import in_session
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -80,7 +82,6 @@ class Judges:
         asked, and `Incomplete` if it was not asked for every verdict.
         """
         from promptctl.calibrations.calibrating import calibrate, plan_calibration
-        from promptctl.workspace.evaluating import in_session
 
         context, loop = self._context.fresh(), self._waiting("Judges.calibrate from a thread of its own")
         planned = plan_calibration(context, request)

@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from promptctl.errors import LogError, UsageError, printable
 from promptctl.files.names import LOG_FILE, did_you_mean, did_you_mean_glob
+from promptctl.git.repository import Git
 from promptctl.log.filter import ExecutionPage, Filter, is_glob
 from promptctl.log.stamps import parse_moment, refuse_to_come
 from promptctl.workspace.names import check_logged_prompt, known
@@ -294,7 +297,6 @@ class Log:
 
     def _note(self, reason: str | None) -> Note:
         """Return who does something to the log, by Git's name as in labels, and why."""
-        from promptctl.git.repository import Git
         from promptctl.log.evidence import Note
 
         git = Git.open(self._context.root)
@@ -336,8 +338,6 @@ class Log:
 
 def _live(context: Context, wanted: Filter) -> Filter:
     """Return the filter with the versions that labels named at its moment, as far as this clone knows."""
-    from datetime import datetime
-    from functools import partial
 
     from promptctl.promotion.labelling import Labelling
     from promptctl.versions.at_time import live_versions

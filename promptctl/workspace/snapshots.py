@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
-from promptctl.catalogue.snapshots import SnapshotDifference
+from promptctl.catalogue.snapshots import SnapshotDifference, compare_snapshots, take
 from promptctl.context import Context
 from promptctl.errors import Problem, PromptctlError, WorkspaceError
 from promptctl.files.names import SETTINGS, STATE_FOLDER
@@ -64,8 +64,6 @@ class Snapshots:
 
     def take(self, labels: Sequence[str] = (), prompts: Sequence[str] = ()) -> bytes:
         """Return the content of a snapshot file; see `write`."""
-        from promptctl.catalogue.snapshots import take
-
         listing = self._labels.all()
         for problem in listing.problems:
             self._context.warn(f"a label does not count: {problem.message}")
@@ -111,8 +109,6 @@ class Snapshots:
 
     def _difference(self, old: Snapshot) -> SnapshotDifference:
         """Return what differs to the same selection of now; a label that names nothing any more is no error."""
-        from promptctl.catalogue.snapshots import compare_snapshots
-
         live = {state.label for state in self._labels.here().states.values() if state.is_live}
         now = self.take([each for each in old.labels if each in live], old.globs)
         return compare_snapshots(old, Snapshot(now, "the repository"))

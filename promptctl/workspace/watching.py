@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.comparisons.against import against_of, compare_pairs, plan_against
 from promptctl.comparisons.compared import Against, Compared
 from promptctl.comparisons.rule import GateRule
-from promptctl.errors import INCOMPLETE
+from promptctl.errors import INCOMPLETE, WorkspaceError
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.plan import Pair, Plan
 from promptctl.files.names import DATASETS, SETTINGS
@@ -184,7 +184,6 @@ class EvaluationWatch:
 
     def _look(self) -> dict[str, FileStamp | None]:
         """Return the stamp of each file that an evaluation may read; those of before if nobody can tell."""
-        from promptctl.errors import WorkspaceError
         from promptctl.git.trees import WorkTree
 
         if self._root is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -316,8 +317,6 @@ def reason_of(error: sqlite3.Error | OSError) -> FailureReason:
         if code is None:  # the sqlite3 module itself raised: over a value that it cannot pass on
             return "refused"
         return _REASONS.get(code & 0xFF, "unusable")
-    import errno
-
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "full"
     is_closed = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)

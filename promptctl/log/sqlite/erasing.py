@@ -14,7 +14,7 @@ from promptctl.files.plain import with_texts
 from promptctl.log.arm_calls import arm_key
 from promptctl.log.encoding import to_json
 from promptctl.log.evidence import Erased, Erasure, Note
-from promptctl.log.keyed_hashes import keyed_digests
+from promptctl.log.keyed_hashes import hashes_of, keyed_digests
 from promptctl.log.needle import ERASED, Needle
 from promptctl.log.records import CONTENT_FIELDS
 from promptctl.log.sqlite import chain, payloads
@@ -132,8 +132,6 @@ class _Erasing:
         every = "SELECT user FROM executions"
         every += "".join(f" UNION SELECT {column} FROM {table}" for table, column in columns.items())  # noqa: S608
         names = {name for (name,) in self._connection.execute(every)}
-        from promptctl.log.keyed_hashes import hashes_of
-
         hashes = hashes_of(folder_of(self._connection), names | {meant.user, meant.session, meant.text})
         return {hashed: name for name, hashed in hashes.items()}
 
