@@ -9,6 +9,7 @@ import os
 import pickle
 import sqlite3
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from math import ceil, log
@@ -57,39 +58,22 @@ def call_cells(connection: sqlite3.Connection, wanted: Filter, choose_step: Choo
         rest = other() if is_shared else {}
         if rest is None:
             rest = walk._replace(after=middle).of(connection)
-    for name, cells in rest.items():
-        found[name].add(cells)
     texts: dict[bytes | None, str | None] = {None: None, **{each.encode(): name for each, name in people.items()}}
+    read: dict[str, dict[CellKey, CellSums]] = {}
+    for name, cells in (*found.items(), *rest.items()):
+        _read(cells, wanted, texts, read.setdefault(name.decode(), {}))
     return CallCells(
         step=step,
         first_at=first_at,
         last_at=last_at,
-        cells={name.decode(): _read(cells, wanted, texts) for name, cells in found.items()},
+        cells=read,
         users=users,
         scores=tuple(_scores(connection, wanted)),
     )
 
 
-class _Cells(dict[Any, list[Any]]):
-    """The fields of `CellSums` by key, made when they are first asked for."""
-
-    def __missing__(self, key: Any) -> list[Any]:
-        sums: list[Any] = [0, 0, 0, 0, 0, 0, 0, {}, {}]
-        self[key] = sums
-        return sums
-
-    def add(self, others: Mapping[Any, list[Any]]) -> None:
-        """Add the sums of other rows."""
-        for key, sums in others.items():
-            both = CellSums(*self[key])
-            both.add(CellSums(*sums))
-            self[key] = [getattr(both, name) for name in CellSums.__slots__]
-
-
-class _Steps(dict[bytes, _Cells]):
-    def __missing__(self, step: bytes) -> _Cells:
-        cells = self[step] = _Cells()
-        return cells
+_Cells = Mapping[Any, list[Any]]
+"""The fields of `CellSums` by key."""
 
 
 class _Stretch(NamedTuple):
@@ -105,7 +89,7 @@ class _Stretch(NamedTuple):
     after: int = -1
     until: int = 2**62
 
-    def of(self, connection: sqlite3.Connection) -> _Steps:
+    def of(self, connection: sqlite3.Connection) -> Mapping[bytes, _Cells]:
         """Return the sums by step and key."""
         # Texts stay bytes until they are few, and nothing here holds a circle for the collector to look for.
         with _with_bytes(connection), without_collector():
@@ -155,7 +139,11 @@ def _answer_of(other: subprocess.Popen[bytes]) -> Any:
     return pickle.loads(told) if other.wait() == 0 else None  # noqa: S301 - the other process is ours
 
 
-def _walked(connection: sqlite3.Connection, walk: _Stretch) -> _Steps:
+def _new_cells() -> defaultdict[Any, list[Any]]:
+    return defaultdict(lambda: [0, 0, 0, 0, 0, 0, 0, {}, {}])
+
+
+def _walked(connection: sqlite3.Connection, walk: _Stretch) -> Mapping[bytes, _Cells]:
     wanted, letters, costs_from, named = walk[:4]
     source = rows(connection)
     condition, parameters = rows_where(wanted)
@@ -166,9 +154,9 @@ def _walked(connection: sqlite3.Connection, walk: _Stretch) -> _Steps:
         f"{part} executions.rowid > ? AND executions.rowid <= ?",
         [*parameters, walk.after, walk.until],
     )
-    found = _Steps()
+    found = defaultdict[bytes, defaultdict[Any, list[Any]]](_new_cells)
     kinds = {None: (True, True)}
-    last, cells, is_costed = None, _Cells(), False
+    last, cells, is_costed = None, _new_cells(), False
     scale, smallest, least = 1 / LOG_GROWTH, SMALLEST, bucket(0)
     for step, prompt, version, label, model, origin, odd, user, asked, told, cached, cost, latency in read:
         if step != last:
@@ -208,8 +196,8 @@ def _kind(odd: bytes) -> tuple[bool, bool]:
     return has_reply, has_reply and reply_source not in REUSED_SOURCES
 
 
-def _read(cells: _Cells, wanted: Filter, texts: dict[bytes | None, str | None]) -> dict[CellKey, CellSums]:
-    found: dict[CellKey, CellSums] = {}
+def _read(cells: _Cells, wanted: Filter, texts: dict[bytes | None, str | None], found: dict[CellKey, CellSums]) -> None:
+    """Add cells to those that were found."""
     for (*names, odd, user), sums in cells.items():
         for name in (*names, user):
             if name not in texts:
@@ -225,7 +213,6 @@ def _read(cells: _Cells, wanted: Filter, texts: dict[bytes | None, str | None]) 
             found[key].add(CellSums(*sums))
         else:
             found[key] = CellSums(*sums)
-    return found
 
 
 def _shown(version: str | None) -> str | None:
