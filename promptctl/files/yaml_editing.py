@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -115,7 +115,9 @@ def _edited(document: Document, edit: Edit) -> Any:
     if isinstance(edit, Remove):
         del holder[last]
         return root[""]
-    _put_back(holder, {(edit.name if key == last else key): value for key, value in holder.items()})
+    items = {(edit.name if key == last else key): value for key, value in holder.items()}
+    holder.clear()
+    holder.update(items)
     return root[""]
 
 
@@ -125,11 +127,6 @@ def _parent(root: Any, keys: Keys, *, makes: bool) -> tuple[Any, Any]:
             root[key] = [] if isinstance(below, int) else {}
         root = root[key]
     return root, keys[-1]
-
-
-def _put_back(holder: dict[str, Any], items: Mapping[str, Any]) -> None:
-    holder.clear()
-    holder.update(items)
 
 
 class _Text:

@@ -107,21 +107,15 @@ class IndexStore:
     def writing(self) -> Iterator[None]:
         """Write in one transaction; other writers wait for its end. An exception undoes it."""
         self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._connection:
             yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Read everything inside the block as of one moment."""
         self._connection.execute("BEGIN")
-        try:
+        with self._connection:
             yield
-        finally:
-            self._connection.execute("COMMIT")
 
     def meta(self) -> dict[str, str]:
         """Return the facts that the index was built from; empty for a new file."""

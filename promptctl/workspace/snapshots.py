@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -144,17 +145,14 @@ def check_snapshot(snapshot: Snapshot) -> list[Problem]:
     """Return what is wrong inside a snapshot: settings and prompts that cannot be read, texts not their own."""
     problems = []
     refs: dict[str, Callable[[], object]] = {SETTINGS: lambda: read_settings(snapshot.settings.encode())}
-    refs |= {f"{each.prompt}@{each.at}": _resolving(snapshot, f"{each.prompt}@{each.at}") for each in snapshot.entries}
+    named = [f"{each.prompt}@{each.at}" for each in snapshot.entries]
+    refs |= {ref: partial(snapshot.resolve, ref) for ref in named}
     for name, read in refs.items():
         try:
             read()
         except PromptctlError as error:
             problems.append(Problem(f"{name}: {error.message}", error.place, error.hint, "unreadable"))
     return problems
-
-
-def _resolving(snapshot: Snapshot, ref: str) -> Callable[[], object]:
-    return lambda: snapshot.resolve(ref)
 
 
 class SnapshotContext(Context):

@@ -271,13 +271,9 @@ class Database:
             self._is_fresh = self._was_opened = True
         connection = self._opened.connection
         connection.execute("BEGIN IMMEDIATE")
-        try:
+        with connection:
             result = work(connection)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+            connection.execute("COMMIT")  # which is compiled once
         return result
 
     def _is_current(self) -> bool:

@@ -150,7 +150,7 @@ def refuse_foreign(connection: sqlite3.Connection, path: Path, version: int) -> 
 
 def _apply(connection: sqlite3.Connection, number: int) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    try:
+    with connection:
         if schema_version(connection) < number:
             # No view stands in the way of a change of the tables that it is over.
             names = _VIEW.findall(views_sql()) if number > _VIEWS_SINCE else ()
@@ -160,10 +160,6 @@ def _apply(connection: sqlite3.Connection, number: int) -> None:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -127,13 +127,8 @@ def _grow_once(log: sqlite3.Connection, path: Path, timeout_s: float, *, is_boun
 @contextmanager
 def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
     connection.execute(begin)
-    try:
+    with connection:
         yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _add_some(log: sqlite3.Connection, index: sqlite3.Connection) -> bool:
