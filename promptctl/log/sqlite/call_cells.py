@@ -92,8 +92,12 @@ class _Stretch(NamedTuple):
     def of(self, connection: sqlite3.Connection) -> Mapping[bytes, _Cells]:
         """Return the sums by step and key."""
         # Texts stay bytes until they are few, and nothing here holds a circle for the collector to look for.
-        with _with_bytes(connection), without_collector():
-            return _walked(connection, self)
+        before, connection.text_factory = connection.text_factory, bytes
+        try:
+            with without_collector():
+                return _walked(connection, self)
+        finally:
+            connection.text_factory = before
 
 
 def answer_other_process() -> None:
@@ -260,13 +264,3 @@ def _scores(connection: sqlite3.Connection, wanted: Filter) -> Iterator[ScoredCa
     by = ("started_at", "prompt", "version_display", "label", "model", "source")
     for at, prompt, version, label, model, source, name, calls, total in connection.execute(*select_scores(wanted, by)):
         yield ScoredCalls(at, wanted.current_id(prompt), _shown(version), label, model, source, name, calls, total)
-
-
-@contextmanager
-def _with_bytes(connection: sqlite3.Connection) -> Iterator[None]:
-    before = connection.text_factory
-    connection.text_factory = bytes
-    try:
-        yield
-    finally:
-        connection.text_factory = before

@@ -31,7 +31,7 @@ from promptctl.log.sqlite.batch import Batch, last_link
 from promptctl.log.sqlite.database import Database, translated
 from promptctl.log.sqlite.evaluations import begin, evaluations, finish, results
 from promptctl.log.sqlite.feedback import add, new_in, redacted
-from promptctl.log.sqlite.opening import connect, create_draft, identity_of
+from promptctl.log.sqlite.opening import connect, draft_of, identity_of
 from promptctl.log.sqlite.payloads import text_of
 from promptctl.log.sqlite.queries import executions
 from promptctl.log.sqlite.schema import empty_log, migrate, schema_version
@@ -136,27 +136,22 @@ def _copy(database: Database, file: Path) -> Iterator[sqlite3.Connection]:
     if identity == identity_of(database.path):
         raise LogError(f"{file} is this log itself", hint="name the log of another machine or workspace")
     database.path.parent.mkdir(parents=True, exist_ok=True)
-    draft = create_draft(database.path)
-    try:
-        with closing(connect(draft, database.busy_timeout_s)) as copy:
-            try:
-                reading_it = counting(f"reading {file.name}")
-                with translated(file), reading_it, closing(_opened(file, database.busy_timeout_s)) as theirs:
-                    theirs.backup(copy)
-                with translated(file):
-                    if copy.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                        raise LogFailure(f"the log {file} is damaged", reason="corrupt")
-                    if schema_version(copy) == 0:
-                        raise LogError(f"{file} is not a log", hint="name a log.db, or a copy by promptctl log backup")
-                    migrate(copy, file)
-                    check_tables(copy, file)
-            except LogFailure as failure:
-                hint = failure.hint if failure.reason in ("newer", "foreign") else "merge a backup of it instead"
-                raise LogError(f"{failure.message}: nothing was merged", hint=hint) from failure
-            yield copy
-    finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            Path(f"{draft}{suffix}").unlink(missing_ok=True)
+    with draft_of(database.path) as draft, closing(connect(draft, database.busy_timeout_s)) as copy:
+        try:
+            reading_it = counting(f"reading {file.name}")
+            with translated(file), reading_it, closing(_opened(file, database.busy_timeout_s)) as theirs:
+                theirs.backup(copy)
+            with translated(file):
+                if copy.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                    raise LogFailure(f"the log {file} is damaged", reason="corrupt")
+                if schema_version(copy) == 0:
+                    raise LogError(f"{file} is not a log", hint="name a log.db, or a copy by promptctl log backup")
+                migrate(copy, file)
+                check_tables(copy, file)
+        except LogFailure as failure:
+            hint = failure.hint if failure.reason in ("newer", "foreign") else "merge a backup of it instead"
+            raise LogError(f"{failure.message}: nothing was merged", hint=hint) from failure
+        yield copy
 
 
 def _opened(file: Path, timeout_s: float) -> sqlite3.Connection:

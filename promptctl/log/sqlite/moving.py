@@ -17,7 +17,7 @@ from promptctl.log.sqlite.opening import (
     FOLDER_MODE,
     SIDE_FILES,
     connect,
-    create_draft,
+    draft_of,
     folder_lock,
     show_at,
     sync_file,
@@ -157,9 +157,8 @@ def _move(old: Path, place: Path, names: list[str]) -> None:
 
 def _move_database(source: Path, target: Path) -> None:
     """Copy a database with all that is written to it, put the copy in place, and remove the source."""
-    draft = create_draft(target)
     try:
-        with closing(connect(source, _WAIT_FOR_LOG_S)) as holder:
+        with draft_of(target) as draft, closing(connect(source, _WAIT_FOR_LOG_S)) as holder:
             holder.execute("BEGIN IMMEDIATE")  # nobody writes until the source is gone
             with closing(connect(source, _WAIT_FOR_LOG_S)) as reader, closing(connect(draft, _WAIT_S)) as copy:
                 reader.backup(copy)
@@ -173,8 +172,6 @@ def _move_database(source: Path, target: Path) -> None:
         for suffix in ("", *SIDE_FILES):
             if Path(f"{source}{suffix}").exists():
                 shutil.move(f"{source}{suffix}", f"{target}{suffix}")
-    finally:
-        draft.unlink(missing_ok=True)
     for suffix in SIDE_FILES:
         Path(f"{source}{suffix}").unlink(missing_ok=True)
     sync_folder(source.parent)

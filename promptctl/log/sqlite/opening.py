@@ -117,14 +117,19 @@ def create_file(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
 
 
-def create_draft(path: Path) -> Path:
-    """Create an empty file beside a database that is to be made, and return its path.
+@contextmanager
+def draft_of(path: Path) -> Iterator[Path]:
+    """Make an empty file beside a database that is to be made; it is gone afterwards, if it was not moved away.
 
     One that a killed process left is removed when a log is next created or moved there.
     """
     draft = path.with_name(f"{path.name}.{new_id()}{_DRAFT}")
     create_file(draft)
-    return draft
+    try:
+        yield draft
+    finally:
+        for suffix in ("", *SIDE_FILES, "-journal"):
+            Path(f"{draft}{suffix}").unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -183,13 +188,10 @@ def _connect_anyhow(path: Path, timeout_s: float) -> tuple[sqlite3.Connection, i
     connection = connect(path, timeout_s)
     try:
         return connection, schema_version(connection)
-    except sqlite3.OperationalError as error:
+    except BaseException as error:
         connection.close()
-        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise
-    except BaseException:
-        connection.close()
-        raise
     connection = _connect_unchanging(path)
     return connection, schema_version(connection)
 
@@ -203,25 +205,19 @@ def _create(path: Path, timeout_s: float, *, is_again: bool) -> None:
             Path(f"{path}{suffix}").unlink(missing_ok=True)
         for draft in path.parent.glob(f"{path.name}.*{_DRAFT}*"):  # of a process that was killed right here
             draft.unlink(missing_ok=True)
-        draft = create_draft(path)
-        try:
+        with draft_of(path) as draft:
             _build(draft, sorted(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}"))[-1:])
             _put_in_place(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
         sync_folder(path.parent)
 
 
 def _build(draft: Path, damaged: Sequence[Path]) -> None:
     draft.write_bytes(empty_log())
-    connection = sqlite3.connect(draft, isolation_level=None)
-    try:
+    with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")  # synced once, whole, before anybody can see it
         for aside in damaged:
             _note_unknown(connection, f"the log was damaged and is now {aside}")
         connection.execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
     sync_file(draft)
 
 

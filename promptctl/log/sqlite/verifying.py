@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from promptctl.counting import counted
-from promptctl.log.evidence import LogProblem, ProblemKind, Verification
+from promptctl.log.evidence import Event, LogProblem, ProblemKind, Verification
 from promptctl.log.sqlite import chain
 from promptctl.log.sqlite.batch import HASHED, NO_LINK, SALT_BYTES, next_link, record_hash
 from promptctl.log.sqlite.database import Database
@@ -62,19 +62,16 @@ def verify(database: Database, head: str | None = None) -> Verification:
         file_and_totals = other.submit(check_file_and_totals, database, beside := list[sqlite3.Connection]())
         connection.execute("BEGIN")
         checked = _Checked(connection, problems, bytes.fromhex(head) if head else None)
+        events: list[Event] = []
         try:
-            checked.check_chain()
-            checked.check_contents()
-            events = chain.events(connection)
-        except sqlite3.DatabaseError as error:
-            events = []
-            problems.add("file", None, f"the file cannot be read to its end ({error})")
-        except BaseException:
-            _break_off(file_and_totals, beside)
-            raise
-        try:
+            try:
+                checked.check_chain()
+                checked.check_contents()
+                events = chain.events(connection)
+            except sqlite3.DatabaseError as error:
+                problems.add("file", None, f"the file cannot be read to its end ({error})")
             found = file_and_totals.result()
-        except KeyboardInterrupt:
+        except BaseException:
             _break_off(file_and_totals, beside)
             raise
         for kind, subject, message in found:
