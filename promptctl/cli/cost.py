@@ -177,8 +177,10 @@ def _say(table: CostTable) -> None:
     spare = ("Tokens", "Average", "Share")
     say_totals(table.by, table.rows, table.total, ("Calls", "Tokens", "Cost", "Average"), {"Share": share}, spare=spare)
     if table.total.unpriced:
-        calls = count(table.total.unpriced, "call")
-        tell(f"{calls} unpriced: no price was known for the model (`prices:` can say it), or nobody counted the tokens")
+        replies = count(table.total.unpriced, "reply")
+        tell(
+            f"{replies} unpriced: no price was known for the model (`prices:` can say it), or nobody counted the tokens"
+        )
 
 
 @app.command("reprice")

@@ -129,8 +129,8 @@ def temporary_folder(name: str, within: Path | None = None) -> Iterator[Path]:
     try:
         made = tempfile.TemporaryDirectory(prefix=prefix, dir=within, ignore_cleanup_errors=True)
     except OSError as error:
-        message = f"no temporary folder can be written: {error.strerror}"
-        raise WorkspaceError(message, hint="name one that can: TMPDIR=FOLDER") from error
+        message = f"no temporary folder can be written{f' in {within}' if within else ''}: {error.strerror}"
+        raise WorkspaceError(message, hint=None if within else "name one that can: TMPDIR=FOLDER") from error
     with made as folder, _opened_folder(folder) as opened:
         try_lock(opened)
         _remove_left_folders(Path(folder).parent, prefix)

@@ -51,7 +51,7 @@ def test_the_dearest_prompt_comes_first_with_its_share(cli: Cli) -> None:
     )
     assert ran.err == (
         "total: 5 calls, $12.00 + 1 unpriced\n"
-        "1 call unpriced: no price was known for the model (`prices:` can say it), or nobody counted the tokens\n"
+        "1 reply unpriced: no price was known for the model (`prices:` can say it), or nobody counted the tokens\n"
         "not counted: 1 call of evaluations, $0.50; --source all counts them\n"
     )
 

@@ -18,6 +18,7 @@ from promptctl.files.writing import (
     _open_draft,
     make_state_folder,
     replace_file,
+    temporary_folder,
     try_lock,
     wait_for_lock,
 )
@@ -181,6 +182,15 @@ with temporary_folder("outside", pathlib.Path(sys.argv[1])) as folder:
     assert set(tmp_path.iterdir()) == {held, *others}
     running.communicate("\n")
     assert (running.returncode, held.exists()) == (0, False)
+
+
+def test_a_folder_that_takes_no_temporary_one_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(WorkspaceError, match=f"can be written in {tmp_path}/none: No such file") as raised,
+        temporary_folder("sign", tmp_path / "none"),
+    ):
+        pass
+    assert raised.value.hint is None
 
 
 def test_a_lock_is_one_holders_until_the_file_is_closed(tmp_path: Path) -> None:
