@@ -90,12 +90,10 @@ def list_judges(context: Context) -> list[JudgeStatus]:
             )
         )
     held = {each.calibration.key for each in found if each.calibration is not None}
-    idle = "nothing is asked that it was measured for"
-    found += [
-        JudgeStatus(each.judge, each.model, each.rubric_type, each.rubric_text, (), each, idle)
-        for each in read_calibrations(context.repository.work_tree)
-        if each.key not in held
-    ]
+    for kept in read_calibrations(context.repository.work_tree):
+        if kept.key not in held:
+            idle = f"no dataset asks {kept.judge} with {kept.model} what it was measured for"
+            found.append(JudgeStatus(kept.judge, kept.model, kept.rubric_type, kept.rubric_text, (), kept, idle))
     return sorted(found, key=lambda each: (each.judge, each.model or "", each.type, each.rubric, each.datasets))
 
 

@@ -270,6 +270,15 @@ def test_what_a_dataset_asks_of_its_judges_counts_for_the_list_and_the_measure_t
     assert (status.datasets, said in (status.lack or "")) == (("datasets/lax.yaml", "datasets/triage.yaml"), True)
 
 
+def test_a_calibration_that_no_dataset_asks_for_is_named(desk: Lab) -> None:
+    label(desk)
+    calibrate(desk)
+    desk.cases({"id": "one", "inputs": {"ticket": "A"}, "expected": "A"})
+    with desk.open() as workspace:
+        (status,) = workspace.judges.list()
+    assert status.lack == "no dataset asks judges/llm-rubric with local/gpt-4o-mini what it was measured for"
+
+
 def stale(lab: Lab) -> list[str]:
     with lab.open() as workspace:
         (status,) = workspace.judges.list()
