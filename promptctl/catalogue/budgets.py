@@ -58,12 +58,17 @@ class BudgetStatus:
         words = f"{whose}{used_words(rule.unit, top.spent, rule.limit)} spent"
         if state == "disabled":
             words = f"{whose}the limit of {rule.amount(rule.limit)} was reached"
-        if top.kept:
-            words += f", {rule.amount(top.kept)} of it by requests that never told their cost"
+        words += self.kept_of(top)
         if top.reserved:
             words += f", {rule.amount(top.reserved)} reserved"
         words += f"; and {len(inside) - 1:,} more like it" if len(inside) > 1 else ""
         return f"{words}; {unknown}" if unknown else words
+
+    def kept_of(self, account: BudgetAccount) -> str:
+        """Return how much of what is spent nobody told, as the end of a sentence; empty if all was told."""
+        return (
+            f", {self.rule.amount(account.kept)} of it by requests that never told their cost" if account.kept else ""
+        )
 
     def state_of(self, account: BudgetAccount) -> BudgetState:
         """Return the state of one of its accounts, by the limit as the file has it now."""

@@ -82,8 +82,9 @@ def show_budget(context: typer.Context, name: BudgetName, as_json: options.Json 
         end = found.window_end or ""
         say_fact("window", f"{told_moment(found.window_start)} to {told_moment(end)}")
     if rule.each is None and rule.per != "call":
-        for label, amount in zip(("spent", "reserved", "left"), _amounts(found, 0), strict=True):
-            say_fact(label, amount)
+        kept = found.kept_of(found.accounts[0]) if found.accounts else ""
+        for label, amount, more in zip(("spent", "reserved", "left"), _amounts(found, 0), (kept, "", ""), strict=True):
+            say_fact(label, amount + more)
     for condition in ("labels", "models", "users", "sources"):
         say_fact(condition, ", ".join(getattr(rule, condition)))
     covered = name_some(found.prompts, _PROMPTS) if found.prompts else "none of the files"

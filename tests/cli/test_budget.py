@@ -75,6 +75,19 @@ def listed(cli: Cli) -> dict[str, Any]:
     return {row["budget"]: row for row in document}
 
 
+@pytest.mark.usefixtures("desk")
+def test_what_requests_that_never_told_their_cost_count_is_told(cli: Cli) -> None:
+    with promptctl.open_workspace() as workspace:
+        log, rule = workspace.context.log, workspace.context.settings.budgets[1]
+        now, execution = utc_now(), new_id()
+        charges = (Charge(rule, None, window_of(now, rule.per, rule.timezone), 2),)
+        log.reserve(Reservation(execution, now, "me", "9999", charges, (rule,)))
+        log.settle(Settlement(execution, {"calls": None}))
+    shown = cli("budget", "show", "monthly").out
+    assert "spent      2 calls, 2 calls of it by requests that never told their cost\n" in shown
+    assert "left       1 call\n" in shown
+
+
 @pytest.mark.usefixtures("spent")
 def test_the_list_says_what_is_spent_and_why_calls_are_refused(cli: Cli) -> None:
     rows = listed(cli)
