@@ -284,6 +284,7 @@ def test_rows_of_what_was_not_sent_are_no_calls(log: Store) -> None:
         made(model="replay/local/m", status="error", error_type="RecordingMissing"),
         made(**lost, error_message="local/m was not reached: nothing listens at it"),
         made(**lost, error_message="the connection broke off"),
+        made(**{**lost, "error_type": "ReplyNotRecorded"}),
         made(prompt="q"),
     ]
     log.append([Entry(each) for each in rows])

@@ -32,8 +32,10 @@ _GLOBS_OF = {
     "provider": "models",
 }  # fmt: skip
 # Words of `ProviderUnreachable` if no connection was made.
-_NOT_SENT = "status <> 'error' OR error_type NOT IN ('ModelConfigurationError', 'ProviderUnreachable') OR "
-_NOT_SENT += "(error_type = 'ProviderUnreachable' AND error_message NOT LIKE '% was not reached: %')"
+_SENT = (
+    "status <> 'error' OR error_type NOT IN ('ModelConfigurationError', 'ReplyNotRecorded', 'ProviderUnreachable') OR "
+)
+_SENT += "(error_type = 'ProviderUnreachable' AND error_message NOT LIKE '% was not reached: %')"
 _OPEN_CALLS = """
 SELECT execution_id, call, process, deadline FROM budget_reservations WHERE call IS NOT NULL
 GROUP BY execution_id HAVING NOT sum(account = ?)
@@ -149,7 +151,7 @@ def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
             "status <> ?": "blocked",
             "reply_source IN ('model', 'echo')": [],
             "model NOT GLOB 'replay/*'": [],
-            f"({_NOT_SENT})": [],
+            f"({_SENT})": [],
             **({f"{rule.each} IN ({', '.join('?' * len(keys))})": [*keys]} if rule.each and key else {}),
             **({f"{rule.each} IS NULL": []} if rule.each and not key else {}),
         }
