@@ -31,14 +31,14 @@ class LabelState:
     """The state of a label: the last event of its chain.
 
     After a rename `event.prompt` can still be the earlier id. `is_unpushed` says that no remote has the event yet.
-    `number` is that of its version today if it had none when the label was moved.
+    `today` is its version as it is called by now, if it had no number when the label was moved.
     """
 
     prompt: str
     label: str
     event: LabelEvent
     is_unpushed: bool = False
-    number: int | None = None
+    today: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -53,7 +53,7 @@ class LabelState:
     @property
     def version(self) -> str:
         """The version that the commit is, as far as that is known, or was when the label was moved: `v7`."""
-        return f"v{self.number}" if self.number else self.event.version
+        return self.today or self.event.version
 
     @property
     def digest(self) -> str:

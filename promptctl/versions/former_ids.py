@@ -105,15 +105,23 @@ def labels_here(moment: Moment) -> Listing:
 
 
 def _numbered_since(moment: Moment, states: Iterable[LabelState]) -> dict[tuple[str, str], LabelState]:
-    """Return the states whose versions had no number when labels were moved, and have one on the line now."""
+    """Return the states whose versions had no number when labels were moved, and that the line has by now.
+
+    It may have the same content at a different commit, as after a squash: `v1+2 (= v2)`.
+    """
     early = [state for state in states if state.is_live and version_number(state.version) is None]
 
     def numbered(store: IndexStore) -> Iterator[tuple[tuple[str, str], LabelState]]:
         for state in early:
-            if (position := store.position_of(state.commit)) is not None:
-                row = store.version_at(moment.id_on_line(store, state.prompt), position)
-                if row is not None and row.digest == state.digest:
-                    yield (state.prompt, state.label), replace(state, number=row.number)
+            position = store.position_of(state.commit)
+            same = [
+                row.number
+                for row in store.versions(moment.id_on_line(store, state.prompt))
+                if row.digest == state.digest and (position is None or row.position <= position)
+            ]
+            if same:
+                today = f"{state.version} (= v{same[-1]})" if position is None else f"v{same[-1]}"
+                yield (state.prompt, state.label), replace(state, today=today)
 
     with suppress(HistoryIncomplete):
         return moment.ask(lambda store: dict(numbered(store))) if early else {}

@@ -96,6 +96,10 @@ def test_a_label_of_a_branch_is_told_by_the_number_that_merging_gave_its_version
         return {state.version, state.as_dict()["version_display"], labels["beta"]}
 
     assert shown() == {"v2+1"}
+    main = git(clone.root, "rev-parse", "origin/main")
+    squashed = git(clone.root, "commit-tree", f"{head}^{{tree}}", "-p", main, "-m", "Three, squashed")
+    git(clone.root, "update-ref", "refs/remotes/origin/main", squashed)
+    assert shown() == {"v2+1 (= v3)"}
     git(clone.root, "update-ref", "refs/remotes/origin/main", head)
     assert shown() == {"v3"}
     assert clone.labels.log("greet@beta").events[0].version == "v2+1", "as it was when the label was moved"
