@@ -203,14 +203,16 @@ async def compare_pairs(
     no share if it is answered out of the cache alike.
     """
     several = (comparisons or sum(each.base is not None for each in pairs)) + len(groups)
-    if any(each.head.spec.until for each in pairs) and PASSED not in rule.judged:
+    is_by_until = any(each.head.spec.until for each in pairs)
+    if is_by_until and PASSED not in rule.judged:
         raise UsageError(
             "what is decided early is the cases that pass, and they are not judged here",
             hint="judge them too, with --metric passed, or ask every case",
         )
     made = await _first_answers(log, session, pairs, rule, several)
     both = [*zip(pairs, made, strict=True)]
-    several -= 0 if comparisons else sum(each.is_same and _is_alike(*sides) for each, sides in both)
+    if not comparisons and not is_by_until:  # what ends early ends at the level that it began with
+        several -= sum(each.is_same and _is_alike(*sides) for each, sides in both)
     sides = [Sides(log, rule, base, head, each, max(1, several)) if base else None for each, (base, head) in both]
     tests = [JointTest(each, [side for at in each.members if (side := sides[at])], rule) for each in groups]
     for time in range(MOST_TIMES):

@@ -192,6 +192,8 @@ class TestEval:
         assert same == [False, *[True] * (len(PROMPTS) - 1)]
         anew = against(desks, replies="ask")
         assert {each.comparison.procedure.comparisons for each in anew.compared} == {len(PROMPTS) + 1}
+        early = against(desks, replies="cache", until="decided")
+        assert {each.comparison.procedure.comparisons for each in early.compared} == {len(PROMPTS)}
 
     def test_prompts_that_get_the_same_first_answers_are_asked_apart(self, desks: Pull) -> None:
         """An answer out of the cache would count once for each of them."""
