@@ -10,23 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from promptctl.context import Context
-from promptctl.errors import (
-    GitError,
-    InvalidFiles,
-    Place,
-    Problem,
-    RevisionNotFound,
-    UsageError,
-    WorkspaceError,
-    printable,
-)
-from promptctl.files.names import (
-    DEFAULT_PLACES,
-    PROMPT_SUFFIXES,
-    SETTINGS,
-    PromptPlaces,
-    did_you_mean,
-)
+from promptctl.errors import GitError, Place, RevisionNotFound, UsageError, WorkspaceError, printable
+from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES, SETTINGS, PromptPlaces, did_you_mean
 from promptctl.files.strangers import unsafe
 from promptctl.files.tree import LFS_POINTER, MAX_BYTES, is_lfs_pointer, places_in
 from promptctl.files.wording import name_some
@@ -236,8 +221,8 @@ def share_of(tree: LibraryTree) -> tuple[str, ...] | None:
                 return None
             share = document.data["share"]
             if not isinstance(share, list):
-                raise InvalidFiles([Problem("`share` is not a list", document.place("share"))])
-        except InvalidFiles as error:
+                raise WorkspaceError("`share` is not a list", place=document.place("share"))
+        except WorkspaceError as error:
             raise WorkspaceError(
                 f"what is offered there is not known: {error.message}",
                 place=error.place,

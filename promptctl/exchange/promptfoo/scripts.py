@@ -59,9 +59,8 @@ def checked(script: str) -> dict[str, Any] | None:
     code = _expression(script)
     is_negated = code.startswith("!") and not code.startswith("!=")
     code = code[1:].strip() if is_negated else code
-    found = _called(code) or _tested(code)
-    if found is None and not is_negated:  # a `!` is of what is compared, not of the comparison
-        found = _compared(code) or _measured(code)
+    # A `!` is of what is compared, not of the comparison.
+    found = _called(code) or _tested(code) or (None if is_negated else _compared(code) or _measured(code))
     if found is None:
         return None
     negated = found.pop("negated", is_negated)
