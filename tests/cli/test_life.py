@@ -272,14 +272,16 @@ def test_what_is_of_a_prompt_or_dataset_with_a_like_name_stays(cli: Cli, root: P
         write(root, f"datasets/by-{rows[0]}.yaml", f"prompts: [support/triage]\ncases: {rows}\n")
     shared_rows = {"dataset": "datasets/c.yaml"}, {"dataset": "datasets/c.yml"}, {"dataset": "datasets/d.yaml"}
     write(root, "datasets/human-labels/c/ada.jsonl", "".join(f"{json.dumps(each)}\n" for each in shared_rows))
-    write(root, "datasets/shared.jsonl", "{}\n")
-    for each in ("c.yaml", "c.yml"):
-        write(root, f"datasets/{each}", "prompts: [support/triage]\ncases: shared.jsonl\n")
+    for each, tested, rows in (("c.yaml", "triage", "shared"), ("c.yml", "triage", "shared"),
+                               ("e.yaml", "triage", "kept"), ("f.yaml", "old", "kept")):  # fmt: skip
+        write(root, f"datasets/{each}", f"prompts: [support/{tested}]\ncases: {rows}.jsonl\n")
+        write(root, f"datasets/{rows}.jsonl", "{}\n")
     assert cli("delete", "support/triage", "--yes").exit_code == 0
     assert text_of(root, f"{labels}/ada.jsonl") == other
     assert not (root / f"{labels}/bo.jsonl").exists()
     assert not (root / "datasets/by-r.yaml").exists()
     assert not (root / "datasets/shared.jsonl").exists()
+    assert (root / "datasets/kept.jsonl").exists()
     assert text_of(root, "datasets/human-labels/c/ada.jsonl") == '{"dataset": "datasets/d.yaml"}\n'
     assert (root / "datasets/recordings/triage.jsonl").exists()
     assert (root / "datasets/human-labels/other/ada.jsonl").exists()
@@ -383,7 +385,12 @@ def _unneeded(root: Path) -> None:
 
 def test_a_deletion_takes_its_tests_and_rules_along(cli: Cli, root: Path) -> None:
     _unneeded(root)
+    settings = text_of(root, "promptctl.yaml")
+    write(root, "promptctl.yaml", f"{settings}labels: {{production: {{evaluation: passed, dataset: triage.yaml}}}}\n")
+    assert "the label `production` asks for an evaluation on it" in cli("delete", "support/triage").err
+    write(root, "promptctl.yaml", settings)
     ran = cli("delete", "support/triage")
+    assert "nothing keeps" not in ran.err
     assert "warning: datasets/triage.yaml tests it alone, and goes with it" in ran.err
     assert "deleted file mode" in ran.out
     assert "note: prompts/support/tone.j2 is used by no other prompt; it stays" in ran.err
