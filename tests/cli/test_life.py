@@ -543,7 +543,10 @@ def test_a_shared_file_is_moved_with_every_reference_to_it(cli: Cli, root: Path)
     done = cli("rename", "prompts/support/part.schema.yaml", "support/parts.schema.yaml", "--yes", "--json").json
     assert done["same_version"]
     assert text_of(root, "prompts/support/answer.schema.yaml") == "$ref: ./parts.schema.yaml#/$defs/a\n"
+    write(root, "prompts/split.j2", "{% include\n'support/rules.j2' %}")
+    write(root, "prompts/split.prompt.yaml", "messages: [{role: user, content: \"{% include 'split.j2' %}\"}]\n")
     for old, new, code, words in (
+        ("support/rules.j2", "x.j2", 3, "a reference to it that prompts/split.prompt.yaml reaches cannot be rewritten"),
         ("support/rules.j2", "support/rules.yaml", 2, "let its name end in .j2"),
         ("support/rules.j2", "shared/kind.j2", 2, "there is a file prompts/shared/kind.j2 already"),
         ("support/rules.j2", "../x.j2", 2, "climbs with `..`"),
