@@ -555,3 +555,13 @@ def test_a_shared_file_is_moved_with_every_reference_to_it(cli: Cli, root: Path)
         ran = cli("rename", old, new)
         assert (ran.exit_code, ran.out) == (code, "")
         assert words in ran.err
+
+
+def test_a_prompt_that_would_name_a_different_file_stays(cli: Cli, root: Path) -> None:
+    text = "messages:\n  - role: user\n    content: |\n      {% include\n      './tone.j2' %}\n"
+    write(root, "prompts/support/split.prompt.yaml", text)
+    write(root, "prompts/team/tone.j2", "Be brief.")
+    for command in ("rename", "copy"):
+        ran = cli(command, "support/split", "team/split")
+        assert (ran.exit_code, ran.out) == (3, "")
+        assert "what it names relative to its folder cannot be rewritten" in ran.err
