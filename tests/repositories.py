@@ -159,10 +159,9 @@ def isolated_git(tmp_path: Path, git_template: Path, monkeypatch: pytest.MonkeyP
 @pytest.fixture
 def empty_repo(request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Repo:
     """A repository with a work tree and no commit, but what the other fixtures of the test begin with."""
-    if grown := next((name for name in ("ada", "alone", "remote", "repo") if name in request.fixturenames), ""):
-        copied(_made(tmp_path_factory.getbasetemp() / grown), tmp_path)
-        return Repo(tmp_path / "work")
-    return _initialised(tmp_path / "work")
+    grown = next((name for name in ("ada", "alone", "remote", "repo") if name in request.fixturenames), "empty")
+    copied(_made(tmp_path_factory.getbasetemp() / grown), tmp_path)
+    return Repo(tmp_path / "work")
 
 
 @pytest.fixture
@@ -183,8 +182,10 @@ def remote(repo: Repo, tmp_path: Path) -> Repo:
 @cache
 def _made(folder: Path) -> Path:
     """What the fixture of the folder's name begins with; each test gets a copy."""
-    repo = _initialised(folder / "work")
-    if folder.name != "alone":
+    repo = Repo(folder / "work")
+    repo.path.mkdir(parents=True)
+    repo.git("init", "--quiet")
+    if folder.name not in ("alone", "empty"):
         repo.commit("Begin", {"promptctl.yaml": "{}\n", PATH: TRIAGE})
     if folder.name in ("ada", "remote"):
         bare = Repo(folder / "remote.git")
@@ -199,13 +200,6 @@ def _made(folder: Path) -> Path:
     if folder.name == "ada":
         repo.git("push", "--quiet", "origin", "main", "--tags")
     return folder
-
-
-def _initialised(path: Path) -> Repo:
-    path.mkdir(parents=True)
-    repo = Repo(path)
-    repo.git("init", "--quiet")
-    return repo
 
 
 @pytest.fixture

@@ -83,14 +83,20 @@ def library(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace in `here`, the current folder, whose one prompt is `mine`."""
-    folder = tmp_path / "here"
+@cache
+def _workspace(folder: Path) -> Path:
     write(folder, "promptctl.yaml", "model: echo/echo\n")
     write(folder, "prompts/mine.prompt.yaml", "messages: [{role: user, content: Hello}]\n")
     git(folder, "init", "--quiet")
     commit(folder, "Begin")
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace in `here`, the current folder, whose one prompt is `mine`."""
+    folder = tmp_path / "here"
+    copied(_workspace(tmp_path_factory.getbasetemp() / "here"), folder)
     monkeypatch.chdir(folder)
     return folder
 
