@@ -110,7 +110,7 @@ def _shipped(prompt_id: str) -> tuple[bytes, bytes | None] | None:
 
 def _first_dataset(context: Context, brief: Brief) -> NewPrompt | None:
     """Return the form of a dataset for a prompt that is there; None if there is none, or a dataset tests it."""
-    tree = context.work_tree_for("a new dataset")
+    tree = context.work_tree_for("a new prompt")
     path = path_in(tree, brief.prompt_id)
     if path is None or dataset_index(context).tested_prompts({brief.prompt_id}):
         return None
