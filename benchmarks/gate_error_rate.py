@@ -27,12 +27,12 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from promptctl.comparisons.against import JointTest
-from promptctl.comparisons.compared import check_must_pass
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.comparisons.flips import MOST_TIMES, Findings, to_ask, weigh
-from promptctl.comparisons.gates import ComparisonGroup, decide
+from promptctl.comparisons.gates import decide
+from promptctl.comparisons.must_pass import check_must_pass
 from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.together import ComparisonGroup, JointTest
 from promptctl.comparisons.verdicts import Verdict, flips_of, judge, steps_of
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair, CaseResults
 from promptctl.statistics.metric import Procedure

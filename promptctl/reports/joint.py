@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from promptctl.comparisons.compared import Against
-from promptctl.comparisons.gates import JointVerdict
+from promptctl.comparisons.together import JointVerdict
 from promptctl.reports.comparison import alone_as_dict, comparison_as_dict
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED, UsageChange
-from promptctl.comparisons.gates import deciding
+from promptctl.comparisons.together import deciding
 from promptctl.errors import Problem, quote
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.names import SETTINGS

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
-from promptctl.comparisons.gates import Decision, JointVerdict, deciding
+from promptctl.comparisons.gates import Decision
+from promptctl.comparisons.together import JointVerdict, deciding
 from promptctl.errors import INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.trend import Trend, TrendRow

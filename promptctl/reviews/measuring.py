@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import groupby, islice
 
 from promptctl.assertions.judging import judge_model
-from promptctl.comparisons.against import compare_pairs, pair
+from promptctl.comparisons.against import compare_pairs
 from promptctl.comparisons.compared import Compared, decision_of
 from promptctl.comparisons.edited import beside_edited
-from promptctl.comparisons.gates import Decision, JointVerdict, groups_of, strictest
+from promptctl.comparisons.gates import Decision, strictest
+from promptctl.comparisons.pairing import pair
 from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.together import JointVerdict
 from promptctl.context import Context
 from promptctl.errors import (
     INCOMPLETE,
@@ -67,7 +69,7 @@ async def measure(
 ) -> tuple[list[Measurement], tuple[JointVerdict, ...]]:
     """Do all tasks in one run; return one measurement for each prompt, in order, and what they show together."""
     pairs = [each for task in tasks for each in task.pairs]
-    made, together = await compare_pairs(log, session, pairs, rule, groups=groups_of(pairs, rule))
+    made, together = await compare_pairs(log, session, pairs, rule)
     found, by_prompt = iter(made), groupby(tasks, key=lambda task: task.prompt)
     return [_measurement(id_, list(own), found) for id_, own in by_prompt], together
 

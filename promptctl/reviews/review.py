@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.comparisons.compared import Compared
-from promptctl.comparisons.gates import Decision, JointVerdict
+from promptctl.comparisons.gates import Decision
 from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.together import JointVerdict
 from promptctl.differences.diff import Break, PromptDiff
 from promptctl.differences.part_changes import ValueChange
 from promptctl.differences.text_diff import Hunk

@@ -9,8 +9,9 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from promptctl.comparisons.gates import Decision, JointVerdict, check_passes, deciding, strictest
+from promptctl.comparisons.gates import Decision, check_passes, strictest
 from promptctl.comparisons.rule import rule_of
+from promptctl.comparisons.together import JointVerdict, deciding
 from promptctl.context import Context
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK, WORKSPACE, GitError, WorkspaceError

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from promptctl.calls.loop import LoopThread
     from promptctl.comparisons.compared import Against, Compared
-    from promptctl.comparisons.gates import JointVerdict
     from promptctl.comparisons.rule import GateRule
+    from promptctl.comparisons.together import JointVerdict
     from promptctl.context import Context
     from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.evaluation import Evaluation
@@ -75,7 +75,7 @@ class Evaluating:
         context, request = self.context.fresh(), replace(request, is_estimate=True)
         if base is None:
             return estimates(context, plan_alone(context, request))
-        from promptctl.comparisons.against import plan_against
+        from promptctl.comparisons.pairing import plan_against
 
         pairs = plan_against(context, request, base or None)
         return estimates(context, [side for pair in pairs for side in pair.sides])
@@ -112,14 +112,17 @@ class Evaluating:
         `gate.base` of the settings, else the label production if each prompt has it, else the default branch. `rule` is
         a rule, or those of its fields that are not as `gate:` in the settings says.
         """
-        from promptctl.comparisons.against import evaluate_against, plan_against
+        from promptctl.comparisons.against import compare_pairs
+        from promptctl.comparisons.compared import Against
+        from promptctl.comparisons.pairing import plan_against
 
         context = self.context.fresh()
         pairs = plan_against(context, request, base)
         judged_by = rule_for(context, request, rule)
-        return self._in_session(
-            context, request, on_progress, lambda session: evaluate_against(context.log, session, pairs, judged_by)
+        found, together = self._in_session(
+            context, request, on_progress, lambda session: compare_pairs(context.log, session, pairs, judged_by)
         )
+        return Against.of(found, judged_by, pairs, together)
 
     def compare(self, base_id: str, head_id: str, rule: GateRule | Mapping[str, Any] = _AS_SETTINGS_SAY) -> Compared:
         """Compare two evaluations of the log; nothing is asked of a model. See `evaluate_against` for `rule`."""

@@ -13,7 +13,7 @@ from promptctl.files.wording import name_some
 
 if TYPE_CHECKING:
     from promptctl.comparisons.compared import Compared
-    from promptctl.comparisons.gates import JointVerdict
+    from promptctl.comparisons.together import JointVerdict
     from promptctl.context import Context
     from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.outcomes import CaseResults

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from promptctl.comparisons.against import against_of, compare_pairs, plan_against
+from promptctl.comparisons.against import compare_pairs
 from promptctl.comparisons.compared import Against, Compared
+from promptctl.comparisons.pairing import plan_against
 from promptctl.comparisons.rule import GateRule
 from promptctl.errors import INCOMPLETE, WorkspaceError
 from promptctl.evaluations.evaluation import Evaluation
@@ -91,9 +92,7 @@ class EvaluationWatch:
     @property
     def latest_against(self) -> Against:
         """The newest comparison of each prompt, dataset and model, and evaluations that have no base."""
-        found = self._latest.values()
-        alone = tuple(each for each in found if isinstance(each, Evaluation))
-        return Against(tuple(each for each in found if isinstance(each, Compared)), alone, self._rule)
+        return Against.of(self._latest.values(), self._rule)
 
     def evaluate(self, on_progress: OnProgress | None = None, **changes: Any) -> list[Evaluation]:
         """Evaluate what is not as it was in an earlier round; `changes` are of the request, for this round alone.
@@ -123,7 +122,8 @@ class EvaluationWatch:
         def planned(context: Context, request: EvaluationRequest) -> tuple[list[Pair], GateRule]:
             return plan_against(context, request, base), rule_for(context, request, rule)
 
-        return against_of(*self._round(planned, on_progress, changes), self._rule)
+        pairs, found = self._round(planned, on_progress, changes)
+        return Against.of(found, self._rule, pairs)
 
     def _round(
         self,
@@ -150,8 +150,7 @@ class EvaluationWatch:
             async def work(session: Session) -> list[Compared | Evaluation]:
                 try:
                     compared = sum(each.pair.base is not None for each in works.values())
-                    made = await compare_pairs(context.log, session, pairs, self._rule, comparisons=compared or None)
-                    return made.found
+                    return (await compare_pairs(context.log, session, pairs, self._rule, among=compared)).found
                 finally:
                     self.stopped = session.stopped
                     if self._left_nano_usd is not None:

@@ -11,11 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptctl.comparisons.against import JointTest, to_ask_together, weigh_together
 from promptctl.comparisons.comparison import Comparison
 from promptctl.comparisons.flips import MOST_ASKED, Findings, Flips, Steps, weigh
-from promptctl.comparisons.gates import DEFAULT_MODEL, ComparisonGroup, deciding, groups_of
 from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.together import (
+    DEFAULT_MODEL,
+    ComparisonGroup,
+    JointTest,
+    deciding,
+    groups_of,
+    to_ask_together,
+    weigh_together,
+)
 from promptctl.comparisons.verdicts import flips_of, steps_of
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair, CaseStatus
