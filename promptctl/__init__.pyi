@@ -164,10 +164,10 @@ from promptctl.labels.chains import History as History
 from promptctl.labels.chains import LabelState as LabelState
 from promptctl.labels.chains import Listing as Listing
 from promptctl.labels.lock import LockedLabel as LockedLabel
+from promptctl.labels.push import Pushed as Pushed
 from promptctl.labels.remote import Fetched as Fetched
 from promptctl.labels.tags import LabelEvent as LabelEvent
 from promptctl.labels.times import LiveAt as LiveAt
-from promptctl.labels.writing import Pushed as Pushed
 from promptctl.linting.linting import LintOptions as LintOptions
 from promptctl.linting.linting import LintReport as LintReport
 from promptctl.linting.rules import LintFinding as LintFinding

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from promptctl.datasets.index import may_name, naming_pattern
+from promptctl.datasets.reached import may_name, naming_pattern
 from promptctl.datasets.rows import written_assertions
 from promptctl.errors import InvalidFiles, Place, WorkspaceError
 from promptctl.files.document import Document, Key

@@ -11,7 +11,8 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.commands import argument
 from promptctl.cli.output import flat, format_id, is_terminal, say, say_json, styled, told_moment, visible
-from promptctl.cli.tables import cells, cut, page_width, say_columns, say_fact, say_heading, template
+from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, template
+from promptctl.cli.tables import cells, cut
 from promptctl.reports.wording import as_text, clip, count, format_cost, format_latency, without_address
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from promptctl.cli.output import (
     told_moment,
     visible,
 )
-from promptctl.cli.tables import Styled, say_columns, say_fact, say_heading, say_table
+from promptctl.cli.page_layout import say_columns, say_fact, say_heading
+from promptctl.cli.tables import Styled, say_table
 from promptctl.reports.wording import count, name_some, percent
 
 if TYPE_CHECKING:

@@ -11,15 +11,14 @@ from promptctl.cli.tables import say_table
 from promptctl.reports.comparison import (
     about_alone,
     beside_the_verdict,
-    comparison_as_dict,
     counts_line,
     judged_rows,
     number_rows,
     reasons_without_result,
     side_names,
 )
+from promptctl.reports.comparison_json import against_as_list, comparison_as_dict
 from promptctl.reports.flips import FlippedAssertion, flipped_assertions, grouped, line_diff, of_fresh_replies
-from promptctl.reports.joint import against_as_list
 from promptctl.reports.rows import evaluation_name
 from promptctl.reports.sentences import of_comparisons
 from promptctl.reports.verdict import MARKS, certainty, headline, shared_level

@@ -12,7 +12,7 @@ from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.output import say, say_json, styled, visible
-from promptctl.cli.tables import say_heading
+from promptctl.cli.page_layout import say_heading
 from promptctl.reports.prompt_diff import DiffLine, diff_parts
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from promptctl.cli.output import (
     told_moment,
     visible,
 )
-from promptctl.cli.tables import Styled, say_columns, say_fact, say_table
+from promptctl.cli.page_layout import say_columns, say_fact
+from promptctl.cli.tables import Styled, say_table
 from promptctl.errors import CheckFailed, quote
 from promptctl.reports.wording import count
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from promptctl import HumanLabel, LabelItem, ReplyLabelling
 from promptctl.cli.output import say, styled, tell, visible
-from promptctl.cli.tables import say_heading, say_text
+from promptctl.cli.page_layout import say_heading, say_text
 from promptctl.reports.labelling import TASKS, Answer, answers_to
 from promptctl.reports.wording import as_text
 

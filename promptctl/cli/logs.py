@@ -24,7 +24,8 @@ from promptctl.cli.output import (
     tell,
     time_heading,
 )
-from promptctl.cli.tables import say_fact, say_table
+from promptctl.cli.page_layout import say_fact
+from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import shortened
 from promptctl.errors import LogError, printable
 from promptctl.reports.wording import (

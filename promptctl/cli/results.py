@@ -160,7 +160,7 @@ def trend(
 ) -> None:
     """Follow a prompt from version to version: how good, how dear, how fast. With @ up to that version."""
     if output is not None:
-        from promptctl.reports.html import check_trend_path  # a shell that completes words need not wait for it
+        from promptctl.reports.trend_page import check_trend_path  # a shell that completes words need not wait for it
 
         check_trend_path(output)
     workspace = options.workspace_of(context)

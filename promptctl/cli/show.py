@@ -13,8 +13,8 @@ from promptctl import Placeholder, parse_moment
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.output import flat, say, say_json, styled, tell, told_moment, visible, warn
+from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
-from promptctl.cli.tables import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.errors import InvalidFiles, UsageError
 from promptctl.reports.wording import as_text, format_cost, format_count, format_latency, format_spent, without_address
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.preparing import CodeUse, Preparer, too_many
+from promptctl.datasets.case_checks import CaseChecks
 from promptctl.datasets.cases import Case, CaseMaker, CodeLeftOut
-from promptctl.datasets.checking import CaseChecks, DatasetChecking
+from promptctl.datasets.checking import DatasetChecking
 from promptctl.datasets.github_rows import github_assertions, github_rows
 from promptctl.datasets.row_files import RowFile, open_rows
 from promptctl.datasets.rows import Row

@@ -1,14 +1,14 @@
-"""The datasets of a tree, which of them tests which prompt, and which of both a changed file reaches."""
+"""The datasets of a tree, and which of them tests which prompt."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from promptctl.datasets.reached import may_name, naming_pattern
 from promptctl.errors import DatasetNotFound, InvalidFiles, Problem, UsageError, WorkspaceError
 from promptctl.files.names import (
     DATASET_SUFFIXES,
@@ -16,11 +16,9 @@ from promptctl.files.names import (
     ROW_SUFFIXES,
     did_you_mean,
     is_dataset,
-    is_human_labels,
     is_prompt_file,
-    is_recording,
 )
-from promptctl.files.tree import Tree, prompt_files
+from promptctl.files.tree import Tree
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.prompts.loading import load_prompt_file, prompt_paths, prompts_not_checked_out
 from promptctl.prompts.prompt import Prompt
@@ -206,134 +204,3 @@ def _indexes(_: Context) -> dict[CodeUse, DatasetIndex]:
 
 def _may_hold_tests(text: bytes) -> bool:
     return may_name(text, naming_pattern(("testData", "evaluators")))
-
-
-# A text in which a path may be written so that its letters do not stand in it: an escape, a name made of several.
-_ESCAPE = re.compile(rb"\\[xuUN0-7\r\n]")
-_INCLUDE = re.compile(rb"\{%[-+]?\s*include\b")
-_PLAIN_INCLUDE = re.compile(rb"""\{%[-+]?\s*include\s+(?:"[^"\\]*"|'[^'\\]*')\s*(?=[-+]?%\}|with|without|ignore)""")
-
-
-def prompts_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
-    """Return the prompt files of a tree that may pull in one of these shared files, directly or through another.
-
-    None that does is missing; one that only mentions a file of that name may be among them.
-    """
-    shared = set(changed)
-    if not shared:
-        return set()
-    texts = _texts(tree, prompt_files(tree))
-    reached: set[str] = set()
-    names = set(shared)
-    while names:
-        pattern = naming_pattern(names)
-        found = {path for path, text in texts.items() if path not in reached and may_name(text, pattern)}
-        reached |= found
-        names = {path for path in found if not is_prompt_file(path) and path not in shared}
-    return {path for path in reached if is_prompt_file(path)}
-
-
-def datasets_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
-    """Return the dataset files of a tree that may name one of these files below `datasets/`."""
-    names = set(changed)
-    if not names:
-        return set()
-    texts = _texts(tree, tree.paths(DATASETS), ROW_SUFFIXES)
-    # A file of rows may name an image or another file that changed.
-    pattern = naming_pattern(names)
-    names |= {path for path, text in texts.items() if path.endswith(ROW_SUFFIXES) and may_name(text, pattern)}
-    pattern = naming_pattern(names)
-    return {path for path, text in texts.items() if is_dataset(path) and may_name(text, pattern)}
-
-
-def _texts(tree: Tree, paths: Iterable[str], more: tuple[str, ...] = ()) -> dict[str, bytes]:
-    """Return those of the files that are ours and can be read."""
-    texts: dict[str, bytes] = {}
-    for path in paths:
-        if path.endswith((".yaml", ".yml", ".json", ".j2", *more)) and not (
-            is_recording(path) or is_human_labels(path)
-        ):
-            with suppress(WorkspaceError, OSError):
-                texts[path] = tree.read(path)
-    return texts
-
-
-def naming_pattern(paths: Iterable[str]) -> re.Pattern[bytes]:
-    """Return what finds the last part of any of these paths or ids in a text, also with escaped quotation marks.
-
-    It is not found at the beginning of a longer name.
-    """
-    names = {path.rpartition("/")[2] for path in paths}
-    written = {form for name in names for form in (name, name.replace("'", "''"), name.replace('"', '\\"'))}
-    forms = b"|".join(re.escape(form.encode("utf-8", "surrogateescape")) for form in sorted(written))
-    return re.compile(b"(?:%b)(?![A-Za-z0-9_])" % forms)
-
-
-def may_name(text: bytes, pattern: re.Pattern[bytes]) -> bool:
-    """Return True if the text names what the pattern finds, or may name it in letters that are not in the text."""
-    if pattern.search(text) or _ESCAPE.search(text):
-        return True
-    return len(_INCLUDE.findall(text)) != len(_PLAIN_INCLUDE.findall(text))
-
-
-@dataclass(frozen=True)
-class DatasetChoice:
-    """The datasets of one command, from one tree whatever the versions of its prompts.
-
-    `names` are those that the user names, as for `DatasetIndex.named`, which `inside` belongs to; the path of a
-    prompt's own file names the tests in it. `prompts` are the ids of all prompts of the command. `is_of_own` leaves
-    out for each of them what does not test it. If it `skips_broken` datasets, those that nobody can read are left out.
-    """
-
-    index: DatasetIndex
-    inside: Callable[[str], str]
-    names: Sequence[str] = ()
-    prompts: frozenset[str] = frozenset()
-    is_of_own: bool = False
-    skips_broken: bool = False
-
-    def paths_of(self, prompt: Prompt) -> list[str]:
-        """Return the paths of the prompt's datasets.
-
-        Raises `DatasetNotFound` for a name of none, `UsageError` if none of those that are named is for this one of
-        several prompts, and `WorkspaceError` if none is named and none tests it.
-        """
-        paths = self._named_for(prompt) if self.names else self._own_of(prompt)
-        if not paths and not self.names:
-            raise WorkspaceError(
-                f"no dataset tests {prompt.id}",
-                hint=f"promptctl new {prompt.id} begins one in {DATASETS}/, or name one: --dataset FILE",
-            )
-        return paths
-
-    def _named_for(self, prompt: Prompt) -> list[str]:
-        id_of = self.index.tree.places.id
-        found = (name if id_of(name) in self.prompts else self.index.named(name, self.inside) for name in self.names)
-        paths = list(dict.fromkeys(found))
-        if self.is_of_own:
-            testing = self._own_of(prompt)
-            return [path for path in paths if path in testing]
-        if self.prompts <= {prompt.id}:
-            return paths
-        meant = [path for path in paths if self._is_meant_for(path, prompt)]
-        if not meant:
-            raise UsageError(
-                f"none of the datasets that are named is for {prompt.id}",
-                hint=f"name it under their `prompts:`, or evaluate {prompt.id} by itself",
-            )
-        return meant
-
-    def _is_meant_for(self, path: str, prompt: Prompt) -> bool:
-        """Return True if the dataset names the prompt or none, or is the prompt's own file."""
-        if is_prompt_file(path):
-            return path == prompt.path
-        prompts = self.index.open(path).header.prompts
-        return not prompts or prompt.id in prompts
-
-    def _own_of(self, prompt: Prompt) -> list[str]:
-        inline = [prompt.path] if prompt.own_tests else []
-        return [*self._testing.get(prompt.id, ()), *inline]
-
-    @cached_property
-    def _testing(self) -> dict[str, list[str]]:
-        return self.index.testing(self.prompts, skips_broken=self.skips_broken)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from promptctl.assertions.judging import judge_model
 from promptctl.calls.call import Target, make_target
 from promptctl.counting import counted, without_collector
-from promptctl.datasets.index import DatasetChoice, DatasetIndex, dataset_index
+from promptctl.datasets.choosing import DatasetChoice
+from promptctl.datasets.index import DatasetIndex, dataset_index
 from promptctl.datasets.selection import Choosing, part_of
 from promptctl.errors import (
     InvalidFiles,

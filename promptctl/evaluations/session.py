@@ -1,36 +1,31 @@
-"""The one thing of a command that asks models and spends money, with its ways to the models."""
+"""The one thing of a command that asks models and spends money."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, zip_longest
 
-from promptctl.calls.account import Account
 from promptctl.calls.call import Call
 from promptctl.calls.runner import runner_of
-from promptctl.calls.spending import SpendingGateway, budgets_of
 from promptctl.context import Context
 from promptctl.errors import BudgetReached, CostLimitReached, Incomplete, ModelError
-from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.evaluations.claims import claimed
 from promptctl.evaluations.evaluation import Evaluation, finish
 from promptctl.evaluations.evaluator import Evaluator
-from promptctl.evaluations.limiter import LimitedGateway, time_stands_still
+from promptctl.evaluations.gateways import Gateways
 from promptctl.evaluations.plan import Plan
-from promptctl.evaluations.progress import Load, Progress
+from promptctl.evaluations.progress import Progress
 from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import Limits
 from promptctl.evaluations.until import Gathering, Until, until_of
 from promptctl.log.records import Execution
-from promptctl.log.results import EvaluationRow, Replies, ResultRow, StopReason
+from promptctl.log.results import EvaluationRow, ResultRow, StopReason
 from promptctl.log.store import LogWarning
-from promptctl.models.gateway import Gateway
 from promptctl.models.recordings import check_folder
-from promptctl.models.replay import Replay
 
 OnProgress = Callable[["Plan", Progress], None]
 
@@ -290,71 +285,3 @@ class Session:
             only = f" {left[0].id[-8:]}" if len(left) == 1 else ""
             bound = " --max-cost USD" if self.stopped == "max-cost" else ""
             self._context.warn(f"stopped at once; go on with: promptctl eval resume{only}{bound}")
-
-
-_PROBE_S = 1.0
-_PROBE_WITHOUT_KEY_S = 0.025
-
-
-class Gateways:
-    """The ways to the models of one session, with the `account` of what it may spend; None if nothing bounds that.
-
-    `give_up` is called with a model that has refused what it would refuse each time. `load` is what is under way.
-    """
-
-    def __init__(self, context: Context, limits: Limits, give_up: Callable[[str, ModelError], None]) -> None:
-        most = limits.max_cost_nano_usd
-        self.account = None if most is None else Account(most)
-        self.load = Load()
-        self._router = context.router(limits.concurrency)
-        paying = SpendingGateway(self._router, self.account, context.models, time_stands_still, budgets_of(context))
-        limited = LimitedGateway(paying, limits.concurrency, give_up, self._probe_s, self.load)
-        self._cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
-        self.cached = CachedGateway(limited, self._cache, self._server_of)
-        # A judge that is measured anew: whoever measures it after that reads the new verdicts.
-        self._renewed = CachedGateway(limited, self._cache, self._server_of, is_read=False)
-        self._by_source: Mapping[Replies, Gateway] = {
-            "ask": limited,
-            "cache": self.cached,
-            "record": self.cached,
-            "refresh": limited,
-            "replay": Replay(context.recordings_folder),
-        }
-
-    def of(self, plan: Plan) -> Gateway:
-        """Return the way by which the replies of a plan come."""
-        is_renewed = plan.spec.side == "calibration" and plan.spec.replies in ("ask", "refresh")
-        return self._renewed if is_renewed else self._by_source[plan.spec.replies]
-
-    def preload(self, models: Iterable[str]) -> None:
-        """Import what asks these models."""
-        for model in models:
-            self._router.preload(model)
-
-    def flush(self) -> None:
-        """Write what the cache has taken in."""
-        self._cache.flush()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.cached.close()
-
-    def _probe_s(self, model: str) -> float | None:
-        """Return for how long others wait for the first reply: an unknown key is worth more than a server without.
-
-        With a bound on the cost they wait as long as it takes: the first tells whether the model keeps its limits.
-        """
-        if self.account is not None:
-            return None
-        try:
-            has_key = self._router.settings_of(model).endpoint.api_key is not None
-        except ModelError:
-            return 0.0
-        return _PROBE_S if has_key else _PROBE_WITHOUT_KEY_S
-
-    def _server_of(self, model: str) -> str:
-        """Return what tells a model's server from one that answers to the same model's id."""
-        try:
-            return self._router.settings_of(model).endpoint.server
-        except ModelError:
-            return ""

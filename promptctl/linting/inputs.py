@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from promptctl.files.wording import count
-from promptctl.linting.prompt import VALUE, LintedPrompt, is_always_given, is_free_text
+from promptctl.linting.message_texts import VALUE
+from promptctl.linting.prompt import LintedPrompt, is_always_given, is_free_text
 from promptctl.linting.rules import Findings, finding
 from promptctl.prompts.prompt import MISSING
 from promptctl.prompts.prompt_checks import unused_inputs

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from promptctl.errors import Place, printable
-from promptctl.linting.prompt import LintedPrompt, ModelFacts, ModelList
+from promptctl.linting.models import ModelFacts, ModelList
+from promptctl.linting.prompt import LintedPrompt
 from promptctl.linting.rules import Findings, LintFinding, finding
 from promptctl.models.dialects import dialect_of, is_reasoning
 

@@ -11,7 +11,8 @@ from typing import Any
 from promptctl.errors import Place
 from promptctl.files.document import Key
 from promptctl.files.names import did_you_mean
-from promptctl.linting.prompt import LintedPrompt, MessageText
+from promptctl.linting.message_texts import MessageText
+from promptctl.linting.prompt import LintedPrompt
 from promptctl.linting.rules import Findings, LintFinding, finding
 from promptctl.schemas.json_schema import Validator, types_of
 from promptctl.schemas.keywords import schemas_in

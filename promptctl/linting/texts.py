@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from promptctl.errors import HIDDEN, Place, code_point
 from promptctl.files.wording import count, name_some
-from promptctl.linting.prompt import LintedPrompt, MessageText
+from promptctl.linting.message_texts import MessageText
+from promptctl.linting.prompt import LintedPrompt
 from promptctl.linting.rules import Findings, LintFinding, finding
 from promptctl.log.redaction import key_shapes
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.labels.chains import History, Listing, Unasked
     from promptctl.labels.lock import LockedLabel
+    from promptctl.labels.push import Pushed
     from promptctl.labels.times import LiveAt
-    from promptctl.labels.writing import Pushed
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.moment import Moment
 
@@ -145,7 +145,7 @@ class Labelling:
 
     def push(self, remote: str | None = None) -> Pushed:
         """Publish the moves that no remote has yet; those that came too late are undone here, and reported."""
-        from promptctl.labels.writing import push_labels
+        from promptctl.labels.push import push_labels
 
         named = remote or self._now().label_trust.remote
         return push_labels(self._git, remote_meant(self._git, named, "promptctl label push"))

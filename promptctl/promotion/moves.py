@@ -2,7 +2,7 @@
 
 With a remote, the remote decides: the event is pushed as an object, on the condition that the event before it is the
 last one there, and becomes a tag here only when the remote has taken it. So whoever loses a race has nothing to clean
-up. Without a remote the tag is made here and marked as not yet pushed; `labels/writing.py` publishes those.
+up. Without a remote the tag is made here and marked as not yet pushed; `labels/push.py` publishes those.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from promptctl.comparisons.compared import Against, decision_of
 from promptctl.context import Context
 from promptctl.git.outputs import replace_output
 from promptctl.log.store import Store
-from promptctl.reports.comparison import comparison_as_dict, comparison_markdown
+from promptctl.reports.comparison import comparison_markdown
+from promptctl.reports.comparison_json import comparison_as_dict, joint_as_dict
 from promptctl.reports.files import writer_for
-from promptctl.reports.joint import joint_as_dict
 from promptctl.reports.markdown import folded, inline, markdown
 from promptctl.reports.rows import evaluation_name
 from promptctl.reports.sentences import of_comparisons
@@ -51,7 +51,8 @@ def _document(evaluations: Iterator[str], found: Against) -> Iterator[str]:
 
 
 def _page(context: Context, found: Against) -> Iterator[str]:
-    from promptctl.reports.comparison_page import comparison_page, evaluated_diffs
+    from promptctl.reports.comparison_page import comparison_page
+    from promptctl.reports.evaluated_diffs import evaluated_diffs
 
     told = with_headlines(found.decision.reason, found.compared)
     diffs = list(evaluated_diffs(context, found.compared, found.alone))
@@ -59,7 +60,7 @@ def _page(context: Context, found: Against) -> Iterator[str]:
 
 
 def _markdown(context: Context, found: Against) -> Iterator[str]:
-    from promptctl.reports.comparison_page import evaluated_diffs
+    from promptctl.reports.evaluated_diffs import evaluated_diffs
 
     if len(found.heads) > 1:
         opening = of_comparisons(found.compared, found.alone, found.decision, found.together)

@@ -12,8 +12,7 @@ from promptctl.errors import Problem
 from promptctl.files.plain import bare_keys
 from promptctl.files.wording import version_keys, version_number
 from promptctl.labels.times import LabelMove
-from promptctl.reports.comparison import comparison_as_dict
-from promptctl.reports.joint import joint_as_dict
+from promptctl.reports.comparison_json import comparison_as_dict, joint_as_dict
 from promptctl.reports.review import OF_TIME, edit_lines, is_timed_pair, readable, reproduce, stable_head, warnings
 from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide
 

@@ -6,7 +6,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Se
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from promptctl.datasets.index import DatasetIndex, datasets_reached, prompts_reached
+from promptctl.datasets.index import DatasetIndex
+from promptctl.datasets.reached import datasets_reached, prompts_reached
 from promptctl.differences.diff import PromptDiff, diff_prompts
 from promptctl.differences.part_changes import compare_value
 from promptctl.differences.renames import Named, renames_between, sources_of

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.judges import find_judge
 from promptctl.calls.shipped import shipped_judges
-from promptctl.datasets.index import DatasetIndex, datasets_reached
+from promptctl.datasets.index import DatasetIndex
+from promptctl.datasets.reached import datasets_reached
 from promptctl.errors import WorkspaceError
 from promptctl.evaluations.rules import calibration_rule_of
 from promptctl.files.wording import count, name_some

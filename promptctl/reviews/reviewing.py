@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 
-from promptctl.comparisons.gates import Decision, check_passes, strictest
+from promptctl.comparisons.gates import Decision, strictest
 from promptctl.comparisons.rule import rule_of
 from promptctl.comparisons.together import JointVerdict, deciding
 from promptctl.context import Context
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK, WORKSPACE, GitError, WorkspaceError
-from promptctl.evaluations.evaluation import cases_of
-from promptctl.evaluations.outcomes import CaseOutcome
 from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.files.writing import temporary_folder
@@ -25,15 +21,15 @@ from promptctl.git.repository import Git
 from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.times import moves_between
-from promptctl.log.store import Store
+from promptctl.reviews.bars import below_base
 from promptctl.reviews.changes import Changes, find_changes
 from promptctl.reviews.judges import DecidingJudges, judges_of_head, otherwise_judged, undone_by_merging
 from promptctl.reviews.measuring import Task, tasks_of
 from promptctl.reviews.range import ReviewRange, check_place, default_base, find_range
 from promptctl.reviews.request import ReviewRequest
-from promptctl.reviews.review import DatasetReview, Measurement, Review, ReviewSide
+from promptctl.reviews.review import Measurement, Review, ReviewSide
 from promptctl.reviews.settings_changes import SettingsReview, settings_review
-from promptctl.reviews.taken_away import successors, taken_away, tests_behind, undecided_now
+from promptctl.reviews.taken_away import taken_away, tests_behind, undecided_now
 from promptctl.versions.committed_settings import settings_of
 
 Measure = Callable[[Context, Sequence[Task]], tuple[list[Measurement], tuple[JointVerdict, ...]]]
@@ -219,42 +215,3 @@ def _notes(git: Git, found: ReviewRange, settings: Settings | None, own: Setting
         yield f"{SETTINGS} differs: the settings of BASE were used, not those of HEAD{but}"
     if git.is_shallow:
         yield "this clone is shallow: it may lack labels and version numbers"
-
-
-def below_base(log: Store, review: Review, measurements: list[Measurement]) -> Iterator[Decision]:
-    """Yield a failure for each dataset of BASE whose cases pass in HEAD less often than BASE asks.
-
-    It is asked of BASE's own cases: no cases that HEAD adds make up for them. Only evaluations on HEAD alone are looked
-    at: what is compared with BASE is compared case by case.
-    """
-    former = {each.id: {each.former_id or each.id} for each in review.prompts}
-    for old, new in successors(review.datasets, review.prompts).items():
-        former.setdefault(new, {new}).add(old)
-    for measurement in measurements:
-        ids = former.get(measurement.prompt, {measurement.prompt})
-        datasets = [each for each in review.datasets if each.before and ids & {*each.tested}]
-        runs = sorted(measurement.evaluations, key=lambda run: run.row.model) if datasets else []
-        for _, same in groupby(runs, key=attrgetter("row.model")):
-            outcomes: dict[str, CaseOutcome] = {}
-            for run in same:
-                for case in cases_of(log, run.row):
-                    outcome = case.outcome
-                    outcomes[f"{run.row.spec.dataset}\0{outcome.case_id}"] = outcome
-                    known = outcomes.setdefault(outcome.content_hash, outcome)
-                    if known.status == "passed":
-                        outcomes[outcome.content_hash] = outcome
-            for dataset in datasets:
-                yield from _below(measurement.prompt, dataset, outcomes)
-
-
-def _below(prompt: str, dataset: DatasetReview, outcomes: Mapping[str, CaseOutcome]) -> Iterator[Decision]:
-    found = [
-        replace(outcome, case_id=id_)
-        for id_, case in dataset.before.items()
-        if (outcome := outcomes.get(f"{dataset.path}\0{id_}") or outcomes.get(case.content)) is not None
-        if not outcome.is_xfail
-    ]
-    decision = check_passes(found, min_pass=dataset.min_pass[0])
-    if found and decision.exit_code == CHECK_FAILED:
-        path = dataset.former_path or dataset.path
-        yield decision.about(f"{prompt}, by the cases that {path} has in BASE alone")

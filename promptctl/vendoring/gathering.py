@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from promptctl.calls.shipped import is_shipped
 from promptctl.catalogue.shared_files import named_places
-from promptctl.datasets.index import may_name, naming_pattern
+from promptctl.datasets.reached import may_name, naming_pattern
 from promptctl.datasets.rows import written_assertions
 from promptctl.errors import InvalidFiles, Place, WorkspaceError
 from promptctl.files.look_alikes import folded_path

@@ -137,7 +137,7 @@ class Results:
 
     def export_trend(self, trend: Trend, file: str | os.PathLike[str]) -> None:
         """Write a trend as a page with charts, and with every case of its evaluations."""
-        from promptctl.reports.html import write_trend
+        from promptctl.reports.trend_page import write_trend
 
         write_trend(Path(file), self._context.fresh(), trend)
 

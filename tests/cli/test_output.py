@@ -16,7 +16,7 @@ import pytest
 
 from promptctl.cli import output
 from promptctl.cli.output import say, say_command, say_json, say_piece, streams_for_runner, tell
-from promptctl.cli.tables import template
+from promptctl.cli.page_layout import template
 from promptctl.reports.wording import format_cost
 from tests.cli.conftest import Cli, write
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from promptctl.cli import output
-from promptctl.cli.tables import say_columns, say_table
+from promptctl.cli.page_layout import say_columns
+from promptctl.cli.tables import say_table
 
 COLUMNS = ["Prompt", "Model", "Passed", "Cost", "Id", "Reply"]
 ROW = ("support/triage", "openai/gpt-4o-mini", 7, "$0.0031", "c71037c4", "Thank you for your patience.")

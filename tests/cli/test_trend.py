@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from promptctl.cli import results
-from promptctl.reports import html
+from promptctl.reports import trend_page
 from tests.browser import Browser
 from tests.cli.conftest import Cli, commit, git, write
 
@@ -143,7 +143,7 @@ def test_a_move_stands_at_no_version_that_came_after_it() -> None:
         event = SimpleNamespace(
             label="live", version=version, date=datetime(2026, 1, 1, tzinfo=UTC), actor="A <a@b>", reason=""
         )
-        found = html._move(cast(Any, event), cast(Any, line), {"e3": "v3", "e5": "v5"})
+        found = trend_page._move(cast(Any, event), cast(Any, line), {"e3": "v3", "e5": "v5"})
         return found["label"], found["version"]
 
     assert [moved(f"v{number}") for number in (1, 3, 4, 5)] == [

@@ -21,7 +21,8 @@ from promptctl.errors import UsageError
 from promptctl.evaluations.outcomes import CaseOutcome, CaseStatus
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.log.results import UntilKind
-from promptctl.reports.comparison import comparison_as_dict, counts_line, number_rows
+from promptctl.reports.comparison import counts_line, number_rows
+from promptctl.reports.comparison_json import comparison_as_dict
 from promptctl.reports.verdict import headline
 from promptctl.statistics.metric import Procedure
 from promptctl.statistics.paired import discordant_e_value

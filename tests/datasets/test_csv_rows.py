@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from promptctl.datasets.csv_rows import read_csv
 from promptctl.datasets.lines import MAX_LINE_BYTES
-from promptctl.datasets.row_files import read_csv
 from promptctl.datasets.rows import Row
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.tree import MemoryTree

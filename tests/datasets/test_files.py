@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.datasets.dataset import Dataset
-from promptctl.datasets.index import datasets_reached
+from promptctl.datasets.reached import datasets_reached
 from promptctl.errors import Problem
 from promptctl.files.media import MAX_MEDIA_BYTES
 from promptctl.files.tree import MemoryTree, Tree

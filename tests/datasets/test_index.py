@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.dataset import Dataset, Memory
-from promptctl.datasets.index import DatasetChoice, DatasetIndex
+from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import DatasetNotFound, InvalidFiles, UsageError, WorkspaceError
 from promptctl.files.tree import MemoryTree
 from promptctl.prompts.loading import load_prompt

@@ -18,7 +18,8 @@ from promptctl.evaluations.request import Limits
 from promptctl.formats.calibration_file import Calibration, calibration_bytes, calibration_path
 from promptctl.formats.settings_file import CalibrationRule, read_settings
 from promptctl.log.stamps import utc_now
-from promptctl.reports.comparison import comparison_as_dict, comparison_markdown, judged_rows
+from promptctl.reports.comparison import comparison_markdown, judged_rows
+from promptctl.reports.comparison_json import comparison_as_dict
 from promptctl.reports.markdown import markdown
 from promptctl.reports.wording import judged_rates
 from promptctl.statistics.agreement import VerdictCounts

@@ -76,7 +76,7 @@ def test_moves_made_here_count_until_they_are_pushed_and_after(ada: Desk, ben: D
     ada.set("v1")
     ada.remote = "origin"
     assert ada.live() == "v1"
-    from promptctl.labels.writing import push_labels
+    from promptctl.labels.push import push_labels
 
     push_labels(ada.git, "origin")
     assert ada.live() == "v1"

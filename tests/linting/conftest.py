@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.linting import prompt as linted_prompt
+from promptctl.linting import models as linted_models
 from promptctl.models.model_map import ModelMap
 
 CACHES = {"supports_prompt_caching": True}
@@ -41,4 +41,4 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def fixed_list(listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linted_prompt, "ModelMap", lambda: ModelMap(listed))
+    monkeypatch.setattr(linted_models, "ModelMap", lambda: ModelMap(listed))

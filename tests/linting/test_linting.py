@@ -10,7 +10,7 @@ from promptctl.errors import UsageError
 from promptctl.files.tree import MemoryTree
 from promptctl.formats.settings_file import Settings
 from promptctl.git.trees import WorkTree
-from promptctl.linting import prompt as linted_prompt
+from promptctl.linting import models as linted_models
 from promptctl.linting.linting import lint_prompt, lint_workspace
 from promptctl.linting.rules import RULES
 from promptctl.models.model_map import ModelMap
@@ -135,7 +135,7 @@ IN_THE_WILD = {
 
 @pytest.mark.skipif(not WILD, reason="PROMPTCTL_WILD names no folder of files")
 def test_files_that_people_wrote_with_care(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linted_prompt, "ModelMap", ModelMap)
+    monkeypatch.setattr(linted_models, "ModelMap", ModelMap)
     files = {f"prompts/{path.name}": path.read_bytes() for path in Path(WILD or "").rglob("*.prompt.y*ml")}
     found: dict[str, set[str]] = {}
     for each in lint_workspace(MemoryTree(files), Settings(), today=DAY).findings:

@@ -10,9 +10,9 @@ import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, RevisionNotFound, UsageError
 from promptctl.formats.settings_file import LabelSettings
+from promptctl.labels.push import push_labels
 from promptctl.labels.tags import Candidate, LabelName
 from promptctl.labels.trust import LabelTrust
-from promptctl.labels.writing import push_labels
 from promptctl.promotion.moves import Mover, MoveResult, candidate_of
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import Version
