@@ -14,16 +14,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from promptctl.browse import links
-from promptctl.browse.contents import (
-    Room,
-    content,
-    dataset_name,
-    mark_of,
-    snippet,
-    visible,
-    with_breaks,
-    with_code,
-)
+from promptctl.browse.contents import Room, content, dataset_name, mark_of, snippet, visible, with_breaks, with_code
 from promptctl.browse.views import View
 from promptctl.reports.wording import (
     as_text,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -14,13 +13,12 @@ from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.commands import argument, names_in, option, refuse_given
 from promptctl.cli.estimate_output import say_estimate
-from promptctl.cli.evaluation_ending import BrokenFiles, OutputOptions
+from promptctl.cli.evaluation_ending import Ending, OutputOptions
 from promptctl.cli.evaluation_output import EvaluationProgress
-from promptctl.cli.output import tell
 from promptctl.errors import UsageError, printable
 
 if TYPE_CHECKING:
-    from promptctl import EvaluationRequest, Selection, Workspace
+    from promptctl import Selection, Workspace
 
 EXAMPLES = """\
   promptctl eval support/triage
@@ -168,11 +166,13 @@ def evaluate(
         refuse_given(context, ["changed_since", "failed", "dry_run"], why, "--watch finds what was changed by itself")
     workspace = options.workspace_of(context)
     names, failed_of = split_names(workspace, subjects.names) if choice.failed else (subjects.names, None)
-    broken = BrokenFiles()
-    changed = partial(_changed, workspace, subjects, asked, broken)
-    refs = _refs(workspace, names, subjects, changed, failed_of, is_failed=choice.failed, against=against)
-    if subjects.changed_since is not None and not refs:
-        _end_unchanged(workspace, subjects, output, broken)
+    ending, since = Ending(workspace, output), subjects.changed_since
+    refs = _refs(ending, names, subjects, asked, failed_of, is_failed=choice.failed, against=against)
+    if since is not None and not refs:
+        tested = f"nothing that {' or '.join(subjects.datasets)} tests" if subjects.datasets else None
+        ending.nothing(
+            f"nothing to evaluate: {tested or 'no tested prompt, and no dataset of one,'} has changed since {since}"
+        )
     from promptctl import EvaluationRequest
 
     request = EvaluationRequest(
@@ -181,8 +181,8 @@ def evaluate(
         models=asked.models,
         parameters=options.read_pairs(instead.parameters, "--param"),
         selection=choice.selection,
-        only_own_datasets=subjects.changed_since is not None,
-        left=_left(workspace, subjects.changed_since),
+        only_own_datasets=since is not None,
+        left=None if since is None else (since, workspace.datasets.left_at(since)),
         only_failed=choice.failed,
         failed_of=failed_of,
         repeats=passing.repeats,
@@ -192,27 +192,25 @@ def evaluate(
         replies="ask" if afresh else asked.replies,
         afresh=afresh,
         until="sequential" if sequential else "decided" if until_decided else None,
-        on_broken=broken.tell,
+        on_broken=ending.broken.tell,
         **judging.asked,
         **told,
     )
-    with output.ending(workspace, broken):
+    with ending:
         if dry_run:
             say_estimate(workspace.estimate(request, against), as_json=output.as_json)
-            raise typer.Exit(broken.worst_with(errors.OK))
+            raise typer.Exit(ending.broken.worst_with(errors.OK))
         if watch:
             from promptctl.cli.watching import watch as watch_files
 
             watch_files(context, request, output, against, gate.rule)
-        if against is not None:
-            _evaluate_against(context, workspace, request, against, gate.rule, output, broken)
+        if against is None:
+            with EvaluationProgress(context) as progress:
+                found = workspace.evaluate(request, progress)
+            ending.evaluations(found)
         with EvaluationProgress(context) as progress:
-            found = workspace.evaluate(request, progress)
-        output.conclude_evaluations(workspace, found, broken)
-
-
-def _left(workspace: Workspace, revision: str | None) -> tuple[str, str] | None:
-    return None if revision is None else (revision, workspace.datasets.left_at(revision))
+            compared = workspace.evaluate_against(request, against or None, gate.rule, progress)
+        ending.comparisons(compared, against)
 
 
 def split_names(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], str | None]:
@@ -224,54 +222,24 @@ def split_names(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], 
     return [name for name in names if name not in ids], ids[0] if ids else None
 
 
-def _evaluate_against(
-    context: typer.Context,
-    workspace: Workspace,
-    request: EvaluationRequest,
-    base: str,
-    rule: dict[str, Any],
-    output: OutputOptions,
-    broken: BrokenFiles,
-) -> NoReturn:
-    with EvaluationProgress(context) as progress:
-        found = workspace.evaluate_against(request, base or None, rule, progress)
-    if not base and found.base:
-        tell(f"compared with @{found.base.partition('@')[2]}")
-    output.conclude_comparisons(workspace, found, broken.worst_with(found.decision.exit_code))
-
-
-def _end_unchanged(
-    workspace: Workspace, subjects: SubjectOptions, output: OutputOptions, broken: BrokenFiles
-) -> NoReturn:
-    tested = f"nothing that {' or '.join(subjects.datasets)} tests"
-    what = tested if subjects.datasets else "no tested prompt, and no dataset of one,"
-    why = f"nothing to evaluate: {what} has changed since {subjects.changed_since}"
-    output.conclude_nothing(workspace, why, None, broken)
-
-
-def _changed(
-    workspace: Workspace, subjects: SubjectOptions, asked: options.ReplyOptions, broken: BrokenFiles, since: str
-) -> list[str]:
-    """Return the prompts that changed since a revision."""
-    is_replayed = asked.replies == "replay" or any(model.startswith("replay/") for model in asked.models)
-    return workspace.datasets.changed_since(since, subjects.datasets, broken.tell, is_replayed=is_replayed)
-
-
 def _refs(
-    workspace: Workspace,
+    ending: Ending,
     names: Sequence[str],
     subjects: SubjectOptions,
-    changed: Callable[[str], list[str]],
+    asked: options.ReplyOptions,
     failed_of: str | None,
     *,
     is_failed: bool,
     against: str | None,
 ) -> list[str] | None:
     """Return the prompts named, those that changed, or those of the evaluation that had failures; None for all."""
+    workspace = ending.workspace
     if bool(names) + subjects.everything + (subjects.changed_since is not None) > 1:
         raise UsageError("give prompts, --all or --changed-since: one of them")
     if subjects.changed_since is not None:
-        return changed(subjects.changed_since)
+        is_replayed = asked.replies == "replay" or any(model.startswith("replay/") for model in asked.models)
+        since, tell_broken = subjects.changed_since, ending.broken.tell
+        return workspace.datasets.changed_since(since, subjects.datasets, tell_broken, is_replayed=is_replayed)
     if subjects.everything:
         return None
     if is_failed and not names:

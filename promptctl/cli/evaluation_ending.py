@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -38,53 +37,6 @@ class OutputOptions:
         for path in self.reports:
             check_report_path(path)
 
-    def conclude(
-        self, workspace: Workspace, found: Sequence[Evaluation], say: Callable[[], None], code: int
-    ) -> NoReturn:
-        """Print what was found, write the reports, and end."""
-        again = "write it again with: promptctl results export ID -o FILE"
-        conclude(say, self.reports, lambda path: workspace.results.export(found, path), again, code)
-
-    def conclude_nothing(self, workspace: Workspace, why: str, hint: str | None, broken: BrokenFiles) -> NoReturn:
-        """End with nothing evaluated, for a reason that is no failure."""
-        tell(why)
-        if hint:
-            tell_hint(hint)
-        say = partial(say_json, []) if self.as_json else lambda: None
-        self.conclude(workspace, (), say, broken.worst_with(errors.OK))
-
-    @contextmanager
-    def ending(self, workspace: Workspace, broken: BrokenFiles) -> Iterator[None]:
-        """End the command if nothing is left to evaluate; without a second word if what is raised was printed."""
-        try:
-            yield
-        except errors.NothingLeft as done:
-            self.conclude_nothing(workspace, done.message, done.hint, broken)
-        except PromptctlError as error:
-            if error not in broken:
-                raise
-            if self.as_json:
-                say_json(failure_as_dict(broken))
-            raise typer.Exit(broken.worst_with(errors.OK)) from None
-
-    def conclude_comparisons(self, workspace: Workspace, found: Against, code: int) -> NoReturn:
-        """Report comparisons, and end."""
-        from promptctl.cli.comparison_output import say_against
-
-        def write(path: Path) -> None:
-            workspace.results.export_comparisons(found.compared, path, found.alone, found.together)
-
-        again = "write it again with: promptctl compare BASE HEAD -o FILE"
-        conclude(partial(say_against, found, as_json=self.as_json), self.reports, write, again, code)
-
-    def conclude_evaluations(
-        self, workspace: Workspace, found: Sequence[Evaluation], broken: BrokenFiles | None = None
-    ) -> NoReturn:
-        """Report evaluations, and end as the worst of them, or of what could not be evaluated, says."""
-        say = partial(say_evaluations, workspace, found, as_json=self.as_json)
-        code = exit_code_of(found)
-        self.conclude(workspace, found, say, code if broken is None else broken.worst_with(code))
-
 
 class BrokenFiles(list[PromptctlError]):
     """Errors of prompts and datasets that were left out, each printed at once."""
@@ -100,6 +52,62 @@ class BrokenFiles(list[PromptctlError]):
         found = {code, *(error.exit_code for error in self)}
         order = (errors.CHECK_FAILED, errors.WORKSPACE, errors.MODEL)
         return next((each for each in order if each in found), code)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a command that evaluates in a workspace; `broken` are files that it left out.
+
+    As a context manager it ends the command if nothing is left to evaluate; without a second word if what is raised was
+    printed.
+    """
+
+    workspace: Workspace
+    output: OutputOptions
+    broken: BrokenFiles = field(default_factory=BrokenFiles)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, errors.NothingLeft):
+            self.nothing(error.message, error.hint)
+        if error in self.broken:
+            if self.output.as_json:
+                say_json(failure_as_dict(self.broken))
+            raise typer.Exit(self.broken.worst_with(errors.OK)) from None
+
+    def nothing(self, why: str, hint: str | None = None) -> NoReturn:
+        """End with nothing evaluated, for a reason that is no failure."""
+        tell(why)
+        if hint:
+            tell_hint(hint)
+        self._conclude((), partial(say_json, []) if self.output.as_json else lambda: None, errors.OK)
+
+    def evaluations(self, found: Sequence[Evaluation]) -> NoReturn:
+        """Report evaluations, and end as the worst of them, or of what could not be evaluated, says."""
+        say = partial(say_evaluations, self.workspace, found, as_json=self.output.as_json)
+        self._conclude(found, say, exit_code_of(found))
+
+    def comparisons(self, found: Against, base: str) -> NoReturn:
+        """Report comparisons with a `base`, empty for the usual one, and end as the decision on them says."""
+        from promptctl.cli.comparison_output import say_against
+
+        if not base and found.base:
+            tell(f"compared with @{found.base.partition('@')[2]}")
+
+        def write(path: Path) -> None:
+            self.workspace.results.export_comparisons(found.compared, path, found.alone, found.together)
+
+        again = "write it again with: promptctl compare BASE HEAD -o FILE"
+        code = self.broken.worst_with(found.decision.exit_code)
+        conclude(partial(say_against, found, as_json=self.output.as_json), self.output.reports, write, again, code)
+
+    def _conclude(self, found: Sequence[Evaluation], say: Callable[[], None], code: int) -> NoReturn:
+        """Print what was found, write the reports, and end."""
+        again = "write it again with: promptctl results export ID -o FILE"
+        write = partial(self.workspace.results.export, found)
+        conclude(say, self.output.reports, write, again, self.broken.worst_with(code))
 
 
 def exit_code_of(found: Sequence[Evaluation]) -> int:

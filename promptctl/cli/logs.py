@@ -14,26 +14,12 @@ from promptctl import CallTotals, Execution
 from promptctl.cli import log_care, log_evidence, log_rules, options
 from promptctl.cli.call_filter import BY_HELP, FilterOptions, dimensions, say_totals
 from promptctl.cli.commands import Group, argument, option, refuse_given
-from promptctl.cli.output import (
-    format_id,
-    format_moment,
-    format_version,
-    say,
-    say_json,
-    styled,
-    tell,
-    time_heading,
-)
+from promptctl.cli.output import format_id, format_moment, format_version, say, say_json, styled, tell, time_heading
 from promptctl.cli.page_layout import say_fact
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import shortened
 from promptctl.errors import LogError, printable
-from promptctl.reports.wording import (
-    as_text,
-    format_cost,
-    format_latency,
-    format_tokens,
-)
+from promptctl.reports.wording import as_text, format_cost, format_latency, format_tokens
 
 app = Group("What ran, what it answered, what it cost.")
 app.add_typer(log_rules.app, name="rules")

@@ -10,7 +10,7 @@ from promptctl import ResumeRequest
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.evaluate import split_names
-from promptctl.cli.evaluation_ending import BrokenFiles, OutputOptions
+from promptctl.cli.evaluation_ending import Ending, OutputOptions
 from promptctl.cli.evaluation_output import EvaluationProgress
 
 
@@ -45,6 +45,7 @@ def resume(
         limits=bounds.limits(fails_fast=fail_fast),
         allows_code=allow_code,
     )
-    with output.ending(workspace, BrokenFiles()), EvaluationProgress(context) as progress:
+    ending = Ending(workspace, output)
+    with ending, EvaluationProgress(context) as progress:
         found = workspace.resume(request, progress)
-    output.conclude_evaluations(workspace, found)
+    ending.evaluations(found)

@@ -17,23 +17,7 @@ from promptctl.cli.diff import say_changed_text, say_parts
 from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.output import conclude, flat, hiding, say, say_json, say_wrapped, styled, visible
 from promptctl.cli.tables import say_table
-from promptctl.reports.review import (
-    ReviewRow,
-    about_dataset,
-    about_moves,
-    counts,
-    edit_lines,
-    edit_title,
-    numbers,
-    outcomes,
-    readable,
-    sides,
-    told_breaks,
-    told_notes,
-    told_problems,
-    told_reasons,
-    warnings,
-)
+from promptctl.reports import review as words
 from promptctl.reports.review_files import check_suffixes
 from promptctl.reports.review_json import review_as_dict
 from promptctl.reports.wording import count
@@ -159,38 +143,40 @@ MOST_IDS = 10
 
 def say_review(review: Review) -> None:
     """Print a review on stdout."""
-    say_wrapped(f"{styled(_line(' → '.join(sides(review))), sys.stdout, bold=True)}: {counts(review)}")
-    for note in told_notes(review):
+    say_wrapped(f"{styled(_line(' → '.join(words.sides(review))), sys.stdout, bold=True)}: {words.counts(review)}")
+    for note in words.told_notes(review):
         say_wrapped(_line(note), indent="  ")
     _say_diffs(review)
-    _say_list("Datasets", [about_dataset(each, MOST_IDS) for each in review.datasets])
+    _say_list("Datasets", [words.about_dataset(each, MOST_IDS) for each in review.datasets])
     for dataset in review.datasets:
         for edit in dataset.edits[:MOST_IDS]:
-            say(f"\n{styled(_line(edit_title(dataset, edit)), sys.stdout, bold=True)}")
-            say_changed_text(edit_lines(edit))
+            say(f"\n{styled(_line(words.edit_title(dataset, edit)), sys.stdout, bold=True)}")
+            say_changed_text(words.edit_lines(edit))
         if (more := len(dataset.edits) - MOST_IDS) > 0:
             say(f"\n… and {count(more, 'more edited case')} of {_line(dataset.path)}")
-    _say_list("Labels moved meanwhile", [about_moves(move) for move in review.moves])
-    _say_list("Breaking changes", told_breaks(review), colour="red")
+    _say_list("Labels moved meanwhile", [words.about_moves(move) for move in review.moves])
+    _say_list("Breaking changes", words.told_breaks(review), colour="red")
     for found in review.measurements:
         if found.compared:
             say()
-            say_comparisons([readable(each) for each in found.compared], as_json=False)
-    rows = list(outcomes(review))
+            say_comparisons([words.readable(each) for each in found.compared], as_json=False)
+    rows = list(words.outcomes(review))
     if rows:
         say()
         right = ["Passed", "Cost"]
         say_table(
             ["Prompt", "Change", "Result", "Dataset", *right], map(_row, rows), right=right, texts=["Change", "Result"]
         )
-    for problem in told_problems(review):
+    for problem in words.told_problems(review):
         say_wrapped(_line(str(problem)), indent="  ")
     say()
-    for warning in warnings(review):
+    for warning in words.warnings(review):
         say_wrapped(f"{styled('warning', sys.stdout, fg='yellow', bold=True)}: {_line(warning)}")
     yellow = ("incomplete", "undecided", "not evaluated")
     colour = "red" if review.state == "failed" else "yellow" if review.state in yellow else "green"
-    say_wrapped(f"{styled(review.state, sys.stdout, fg=colour, bold=True)}: {_line(' '.join(told_reasons(review)))}")
+    say_wrapped(
+        f"{styled(review.state, sys.stdout, fg=colour, bold=True)}: {_line(' '.join(words.told_reasons(review)))}"
+    )
 
 
 def _line(text: str) -> str:
@@ -198,8 +184,8 @@ def _line(text: str) -> str:
     return visible(flat(text))
 
 
-def _row(row: ReviewRow) -> tuple[str, ...]:
-    passed, _, cost, _ = numbers(row)
+def _row(row: words.ReviewRow) -> tuple[str, ...]:
+    passed, _, cost, _ = words.numbers(row)
     return row.prompt, row.change, row.verdict, row.dataset.removeprefix("datasets/"), passed, cost
 
 

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import UsageError, WorkspaceError
-from promptctl.files.names import (
-    DATASETS,
-    is_prompt_file,
-)
+from promptctl.files.names import DATASETS, is_prompt_file
 from promptctl.prompts.prompt import Prompt
 
 if TYPE_CHECKING:

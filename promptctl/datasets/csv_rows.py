@@ -14,9 +14,7 @@ from promptctl.datasets.lines import MAX_LINE_BYTES, read_lines
 from promptctl.datasets.rows import Row, checked
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.merges import conflicts, is_marker, merge_problem
-from promptctl.files.names import (
-    did_you_mean,
-)
+from promptctl.files.names import did_you_mean
 from promptctl.files.tree import Tree
 
 # Names with two underscores are promptfoo's, and `__cluster` is of their kind.

@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.datasets.reached import may_name, naming_pattern
 from promptctl.errors import DatasetNotFound, InvalidFiles, Problem, UsageError, WorkspaceError
-from promptctl.files.names import (
-    DATASET_SUFFIXES,
-    DATASETS,
-    ROW_SUFFIXES,
-    did_you_mean,
-    is_dataset,
-    is_prompt_file,
-)
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, ROW_SUFFIXES, did_you_mean, is_dataset, is_prompt_file
 from promptctl.files.tree import Tree
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.prompts.loading import load_prompt_file, prompt_paths, prompts_not_checked_out

@@ -8,14 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import (
-    DATASETS,
-    ROW_SUFFIXES,
-    is_dataset,
-    is_human_labels,
-    is_prompt_file,
-    is_recording,
-)
+from promptctl.files.names import DATASETS, ROW_SUFFIXES, is_dataset, is_human_labels, is_prompt_file, is_recording
 from promptctl.files.tree import Tree, prompt_files
 
 if TYPE_CHECKING:

@@ -8,9 +8,7 @@ from typing import Any
 from promptctl.calls.account import spent
 from promptctl.calls.call import CallOptions
 from promptctl.datasets.cases import Case
-from promptctl.errors import (
-    PromptctlError,
-)
+from promptctl.errors import PromptctlError
 from promptctl.evaluations.scoring import Score
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultDetail, ResultRow

@@ -18,15 +18,7 @@ from promptctl.files.free_names import first_free
 from promptctl.files.media import NotReadable, image_in_prompt
 from promptctl.template_languages.dollar import dollar_pieces, has_stray_dollar
 from promptctl.template_languages.jinja import constant_text, jinja_text
-from promptctl.template_languages.pieces import (
-    IfBranch,
-    IfPiece,
-    IfTest,
-    IncludePiece,
-    Piece,
-    TextPiece,
-    VariablePiece,
-)
+from promptctl.template_languages.pieces import IfBranch, IfPiece, IfTest, IncludePiece, Piece, TextPiece, VariablePiece
 
 _KEYS = frozenset((
     "name", "prompt", "system", "attachments", "attachment_types", "model", "defaults", "options", "extract",

@@ -10,14 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, printable
-from promptctl.exchange.drafts import (
-    DatasetDraft,
-    FileDraft,
-    ForeignContents,
-    ImportNote,
-    PromptDraft,
-    Source,
-)
+from promptctl.exchange.drafts import DatasetDraft, FileDraft, ForeignContents, ImportNote, PromptDraft, Source
 from promptctl.exchange.formats import ForeignFormat
 from promptctl.exchange.history.plan import PlacedPast, imported_numbers
 from promptctl.exchange.imported import ImportedSource, ImportRequest

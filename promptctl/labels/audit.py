@@ -11,12 +11,7 @@ from promptctl.files.names import PROMPTS
 from promptctl.files.sources import Cache
 from promptctl.git.repository import Git, GitRef
 from promptctl.git.trees import CommitTree
-from promptctl.labels.chains import (
-    LabelTags,
-    bad_tag,
-    odd_name,
-    read_events,
-)
+from promptctl.labels.chains import LabelTags, bad_tag, odd_name, read_events
 from promptctl.labels.remote import Remote, short
 from promptctl.labels.tags import LabelEvent, parse_name
 from promptctl.labels.trust import LabelTrust, known, marker

@@ -9,13 +9,7 @@ from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, quot
 from promptctl.files.names import did_you_mean
 from promptctl.files.wording import count
 from promptctl.git.repository import Git
-from promptctl.labels.chains import (
-    History,
-    LabelTags,
-    Unasked,
-    history,
-    refuse_other_workspace,
-)
+from promptctl.labels.chains import History, LabelTags, Unasked, history, refuse_other_workspace
 from promptctl.labels.remote import Fetched, Remote, RemoteUnreachable, last_fetch, remote_meant, remote_names, short
 from promptctl.labels.tags import LabelName
 from promptctl.labels.times import LiveAt, live_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from promptctl.comparisons.compared import Against, decision_of
@@ -89,9 +90,5 @@ def _junit(log: Store, found: Against) -> Iterator[str]:
     gates += [(joint.name, joint.decision.exit_code, joint.reason)] if (joint := found.decided_together) else []
     warnings = [f"{each.head.row.prompt}: {each.warning}" for each in found.compared if each.warning]
 
-    def suites() -> Iterator[str]:
-        yield from gate_suite("promptctl compare", gates, warnings)
-        for made, _ in decisions:
-            yield from suite(log, made)
-
-    yield from document(suites())
+    judged = (suite(log, made) for made, _ in decisions)
+    yield from document(chain(gate_suite("promptctl compare", gates, warnings), *judged))

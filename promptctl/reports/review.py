@@ -189,8 +189,8 @@ def told_notes(review: Review) -> list[str]:
     notes += [f"{SETTINGS}, {line}" for line in values[:_MOST_SETTINGS]]
     if len(values) > _MOST_SETTINGS:
         notes.append(f"{SETTINGS}: {len(values) - _MOST_SETTINGS} more values differ")
-    if (comparisons := sum(len(found.compared) for found in review.measurements)) > 1:
-        notes.append(shared_level(comparisons, len(review.together)))
+    if len(review.compared) > 1:
+        notes.append(shared_level(len(review.compared), len(review.together)))
     if review.recordings:
         files = ", ".join(review.recordings[:5]) + (" …" if len(review.recordings) > 5 else "")
         used = "recorded replies were used, and HEAD changes them" if review.uses_recordings else "HEAD changes them"
@@ -215,8 +215,7 @@ class Pieces:
 
 def warning_pieces(review: Review) -> list[Pieces]:
     """Return the warnings: regressions that the gate let pass, and what no result shows."""
-    compared = [each for found in review.measurements for each in found.compared]
-    found = [Pieces(f"{each.head.row.prompt}:", (each.warning,)) for each in compared if each.warning]
+    found = [Pieces(f"{each.head.row.prompt}:", (each.warning,)) for each in review.compared if each.warning]
     if review.taken_away and review.rule.gate != "strict":
         fails = ("--gate strict would fail",) if review.decision.is_passed else ()
         found.insert(0, Pieces("HEAD takes away what tests its prompts:", (*review.taken_away, *fails)))
@@ -232,8 +231,7 @@ def warnings(review: Review) -> list[str]:
 
 def told_reasons(review: Review) -> list[str]:
     """Return the decision's reasons, a verdict among them as the sentence that people repeat."""
-    compared = [each for found in review.measurements for each in found.compared]
-    return [with_headlines(reason, compared) for reason in review.decision.reasons]
+    return [with_headlines(reason, review.compared) for reason in review.decision.reasons]
 
 
 def sides(review: Review) -> tuple[str, str]:

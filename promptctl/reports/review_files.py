@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,8 @@ def review_junit(log: Store, review: Review) -> Iterator[str]:
     is_skipped = review.state == "not evaluated"
     gates.append(("review", None if is_skipped else review.decision.exit_code, review.decision.reason))
 
-    def suites() -> Iterator[str]:
-        yield from gate_suite("promptctl review", gates, words.warnings(review))
-        for evaluation in _heads(review):
-            yield from suite(log, evaluation, is_stable=True)
-
-    yield from document(suites())
+    heads = (suite(log, evaluation, is_stable=True) for evaluation in _heads(review))
+    yield from document(chain(gate_suite("promptctl review", gates, words.warnings(review)), *heads))
 
 
 def review_page(log: Store, review: Review, redactor: Redactor) -> Iterator[str]:
@@ -81,8 +78,6 @@ def review_page(log: Store, review: Review, redactor: Redactor) -> Iterator[str]
     from promptctl.reports.comparison_page import sides_page
     from promptctl.reports.sentences import of_review
 
-    compared = [each for found in review.measurements for each in found.compared]
-    alone = [each for found in review.measurements for each in found.evaluations]
     opening = of_review(review)
     about = {
         "title": "Review: " + " → ".join(words.sides(review)),
@@ -90,7 +85,7 @@ def review_page(log: Store, review: Review, redactor: Redactor) -> Iterator[str]
         "about": words.counts(review),
         "review": redactor.redact_data(_page_part(review)),
     }
-    yield from sides_page(log, compared, alone, about, is_stable=True)
+    yield from sides_page(log, review.compared, review.alone, about, is_stable=True)
 
 
 def _page_part(review: Review) -> dict[str, Any]:

@@ -290,8 +290,7 @@ def of_review(review: Review) -> Opening:
         told = [_unmeasured(review.measurements), *_breaks(review)]
         return Opening(state, " ".join(filter(None, told)), tuple(_less(review)))
     told = [*_breaks(review)]
-    compared = [each for found in review.measurements for each in found.compared]
-    alone = [each for found in review.measurements for each in found.evaluations]
+    compared, alone = review.compared, review.alone
     if len(compared) == 1:
         told.append(f"{_compared(compared[0], 'before', compared[0].head.row.prompt)}.")
     elif compared:

@@ -64,9 +64,10 @@ class Task:
     is_judged_by_recordings: bool = False
 
 
-async def measure(
-    log: Store, session: Session, tasks: Sequence[Task], rule: GateRule
-) -> tuple[list[Measurement], tuple[JointVerdict, ...]]:
+Measured = tuple[list[Measurement], tuple[JointVerdict, ...]]
+
+
+async def measure(log: Store, session: Session, tasks: Sequence[Task], rule: GateRule) -> Measured:
     """Do all tasks in one run; return one measurement for each prompt, in order, and what they show together."""
     pairs = [each for task in tasks for each in task.pairs]
     made, together = await compare_pairs(log, session, pairs, rule)

@@ -257,6 +257,16 @@ class Review:
         return next((found for found in self.measurements if found.prompt == prompt), None)
 
     @property
+    def compared(self) -> list[Compared]:
+        """Every comparison with base."""
+        return [each for found in self.measurements for each in found.compared]
+
+    @property
+    def alone(self) -> list[Evaluation]:
+        """Every evaluation on head alone."""
+        return [each for found in self.measurements for each in found.evaluations]
+
+    @property
     def state(self) -> State:
         """The whole of it in the words of its title, the same in every report."""
         if not self.decision.is_passed:
@@ -264,9 +274,7 @@ class Review:
         if self.is_empty:
             return "no prompt changed"
         if any(found.is_made for found in self.measurements):
-            alone = any(found.evaluations for found in self.measurements)
-            is_told = alone or any(each.is_told for found in self.measurements for each in found.compared)
-            return "passed" if is_told else "undecided"
+            return "passed" if self.alone or any(each.is_told for each in self.compared) else "undecided"
         return "not evaluated" if self.measurements or self.doubts else "nothing to evaluate"
 
     @property

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.comparisons.rule import rule_of
-from promptctl.comparisons.together import JointVerdict, deciding
+from promptctl.comparisons.together import deciding
 from promptctl.context import Context
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK, WORKSPACE, GitError, WorkspaceError
+from promptctl.evaluations.session import Session
 from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.files.writing import temporary_folder
@@ -24,7 +26,7 @@ from promptctl.labels.times import moves_between
 from promptctl.reviews.bars import below_base
 from promptctl.reviews.changes import Changes, find_changes
 from promptctl.reviews.judges import DecidingJudges, judges_of_head, otherwise_judged, undone_by_merging
-from promptctl.reviews.measuring import Task, tasks_of
+from promptctl.reviews.measuring import Measured, Task, measure, tasks_of
 from promptctl.reviews.range import ReviewRange, check_place, default_base, find_range
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, Review, ReviewSide
@@ -32,16 +34,17 @@ from promptctl.reviews.settings_changes import SettingsReview, settings_review
 from promptctl.reviews.taken_away import taken_away, tests_behind, undecided_now
 from promptctl.versions.committed_settings import settings_of
 
-Measure = Callable[[Context, Sequence[Task]], tuple[list[Measurement], tuple[JointVerdict, ...]]]
+InSession = Callable[[Context, Callable[[Session], Coroutine[Any, Any, Measured]]], Measured]
+"""Does the work in a session of the context, the only one of a command."""
 
 
-def review(context: Context, request: ReviewRequest, measure: Measure) -> Review:
+def review(context: Context, request: ReviewRequest, in_session: InSession) -> Review:
     """Return what HEAD changed against BASE, and what that did to the results.
 
-    `measure` does the tasks in a session of the context that it is given; everything is read and planned before it is
-    called. Settings and judges come from BASE alone, and no code of the workspace runs: HEAD may be a stranger's.
-    Raises `GitError` outside Git, and if this clone lacks what it takes; `InvalidFiles` if BASE's settings are wrong;
-    `WorkspaceError` if the workspace is not the one that BASE has. Whatever else is wrong in HEAD is in the review.
+    Everything is read and planned before the session begins. Settings and judges come from BASE alone, and no code of
+    the workspace runs: HEAD may be a stranger's. Raises `GitError` outside Git, and if this clone lacks what it takes;
+    `InvalidFiles` if BASE's settings are wrong; `WorkspaceError` if the workspace is not the one that BASE has.
+    Whatever else is wrong in HEAD is in the review.
     """
     here = context.work_tree_for("a review")
     git = Git.open(context.root)
@@ -60,18 +63,18 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         with closing(
             context.at(head, settings or Settings(), tip, recordings, is_numbered=settings is not None)
         ) as other:
-            deciding = DecidingJudges(other, request.judge, request.judge_parameters)
+            judging = DecidingJudges(other, request.judge, request.judge_parameters)
             own_settings, wrong = _settings_of_head(head)
             own = settings_review(other.settings, base, head, own_settings)
             default_models = (other.settings.model, other.settings.model if request.models else own.default_model)
-            changes = find_changes(git, base, head, tip, other.settings.limits, deciding.of, default_models)
+            changes = find_changes(git, base, head, tip, other.settings.limits, judging.of, default_models)
             tasks = tuple(tasks_of(other, request, found, changes))
             differs = is_changed(tip, head, SETTINGS)
             named = filter(None, (other.settings.model, other.settings.gate.judge, request.judge))
             own_judges = list(judges_of_head(base, head, tip, changes, [*named], other.settings.limits))
             undecided = list(undecided_now(changes.datasets, changes.prompts))
             if own_settings and (own_judges or differs or changes.is_about_judges):
-                undecided += undone_by_merging(other, own_settings, head, deciding, request)
+                undecided += undone_by_merging(other, own_settings, head, judging, request)
             about = Review(
                 tip=ReviewSide(found.tip, request.base or (line.name if line else None)),
                 base=ReviewSide(found.base),
@@ -100,7 +103,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 decision=Decision(OK),
                 hide=other.redactor.redact_data,
             )
-            measurements, together = measure(other, tasks)
+            measurements, together = in_session(other, lambda session: measure(other.log, session, tasks, about.rule))
             is_strict = about.rule.gate == "strict"
             below = list(below_base(other.log, about, measurements)) if is_strict and measurements else []
             unjudged = [Decision.of(INCOMPLETE, f"A judge of BASE decides no longer: {each}.") for each in undecided]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property, partial
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
     from promptctl.calls.loop import LoopThread
     from promptctl.comparisons.compared import Against, Compared
     from promptctl.comparisons.rule import GateRule
-    from promptctl.comparisons.together import JointVerdict
     from promptctl.context import Context
     from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.request import EvaluationRequest, EvaluationTerms, Limits, ResumeRequest
     from promptctl.evaluations.session import OnProgress, Session
-    from promptctl.reviews.measuring import Task
     from promptctl.reviews.request import ReviewRequest
-    from promptctl.reviews.review import Measurement, Review
+    from promptctl.reviews.review import Review
 
 T = TypeVar("T")
 _AS_SETTINGS_SAY: Mapping[str, Any] = MappingProxyType({})
@@ -133,16 +131,13 @@ class Evaluating:
 
     def review(self, request: ReviewRequest, on_progress: OnProgress | None = None) -> Review:
         """Review what HEAD changed against BASE, and what that did to the results."""
-        from promptctl.reviews.measuring import measure
         from promptctl.reviews.reviewing import review
 
-        def measured(context: Context, tasks: Sequence[Task]) -> tuple[list[Measurement], tuple[JointVerdict, ...]]:
-            rule = _rule(context, request.rule)
-            return self._in_session(
-                context, request, on_progress, lambda session: measure(context.log, session, tasks, rule)
-            )
-
-        return review(self.context.fresh(), request, measured)
+        return review(
+            self.context.fresh(),
+            request,
+            lambda context, work: self._in_session(context, request, on_progress, work),
+        )
 
     def export_review(self, review: Review, file: str | os.PathLike[str]) -> None:
         """Write a review: .md .json .html .xml (JUnit), by the file's suffix."""

@@ -9,14 +9,7 @@ from functools import partial
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import (
-    DatasetDraft,
-    ForeignContents,
-    ImportNote,
-    NotesOn,
-    PromptDraft,
-    Source,
-)
+from promptctl.exchange.drafts import DatasetDraft, ForeignContents, ImportNote, NotesOn, PromptDraft, Source
 from promptctl.exchange.openai.conversations import (
     Conversation,
     alike,
