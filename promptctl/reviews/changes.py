@@ -24,7 +24,6 @@ from promptctl.files.names import (
 )
 from promptctl.files.tree import prompt_files
 from promptctl.files.wording import name_some
-from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.git.repository import Git
 from promptctl.git.tree_changes import changed_files, new_links, new_workspaces
 from promptctl.git.trees import CommitTree, WorkTree
@@ -32,7 +31,7 @@ from promptctl.git.walk import FileChange
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.change_notes import change_notes
-from promptctl.reviews.dataset_changes import JudgingOf, compare_sides, inline_side, problems_of, side_of
+from promptctl.reviews.dataset_changes import DatasetReading, compare_sides, problems_of
 from promptctl.reviews.review import DatasetReview, PromptReview
 
 _MOST_NAMED = 5
@@ -79,49 +78,28 @@ class _Loaded:
         return self.prompt is not None or bool(self.problems)
 
 
-def find_changes(
-    git: Git,
-    base: CommitTree,
-    head: CommitTree | WorkTree,
-    trusted: CommitTree,
-    limits: DatasetLimits = DEFAULT_LIMITS,
-    judging: JudgingOf | None = None,
-    default_models: tuple[str | None, str | None] = (None, None),
-) -> Changes:
-    """Find the changes from `base` to `head`. Only files that the changed ones can reach are loaded.
-
-    If the `default_models` of both differ, each prompt without a model of its own has changed.
-
-    Judges are read from `trusted` on both sides: that HEAD has a different one changes no case. `judging` says who
-    decides of a case's judges.
-    """
-    return _Finder(git, base, head, trusted, limits, judging, default_models).changes()
-
-
-def changed_datasets(
-    git: Git, base: CommitTree, head: CommitTree, ids: Iterable[str], limits: DatasetLimits
-) -> list[DatasetReview]:
-    """Find the datasets that differ, and the tests in the files of some prompts."""
-    return _Finder(git, base, head, head, limits).datasets_of(ids)
-
-
 @dataclass(slots=True)
-class _Finder:
+class ChangeFinder:
+    """Finds the changes from `base` to `head`; only files that the changed ones can reach are loaded.
+
+    Datasets of both sides are read as `reading` says. If the `default_models` of both differ, each prompt without a
+    model of its own has changed.
+    """
+
     git: Git
     base: CommitTree
     head: CommitTree | WorkTree
-    trusted: CommitTree
-    limits: DatasetLimits
-    judging: JudgingOf | None = None
+    reading: DatasetReading
     default_models: tuple[str | None, str | None] = (None, None)
     _changed: list[FileChange] = field(init=False)
-    _loaded: dict[tuple[bool, str], _Loaded] = field(default_factory=dict)
+    _loaded: dict[tuple[int, str], _Loaded] = field(default_factory=dict)
     _shared: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._changed = [change for change in changed_files(self.base, self.head) if change.path != SETTINGS]
 
     def changes(self) -> Changes:
+        """Return all of them."""
         prompts = self._prompts()
         datasets = [*self._datasets(), *self._inline(prompts)]
         stale = self._stale(prompts)
@@ -151,7 +129,7 @@ class _Finder:
         named = [(each.path, id_) for each in datasets if each.kind != "removed" for id_ in each.prompts]
         removed = [each.id for each in prompts if each.kind == "removed"]
         named += [(path, id_) for id_ in removed for path in stale.get(id_, ()) if is_dataset(path)]
-        missing = [f"{id_} ({path})" for path, id_ in named if not self._load(id_, is_head=True).is_there]
+        missing = [f"{id_} ({path})" for path, id_ in named if not self._load(self.head, id_).is_there]
         if missing:
             yield f"HEAD lacks prompts that its datasets test: {name_some(missing, _MOST_NAMED)}"
 
@@ -169,7 +147,8 @@ class _Finder:
     # --- prompts ---------------------------------------------------------------------------------------------------
 
     def datasets_of(self, ids: Iterable[str]) -> list[DatasetReview]:
-        sides = [(self._load(id_, is_head=False).prompt, self._load(id_, is_head=True).prompt) for id_ in ids]
+        """Return the datasets that differ, and the tests in the files of these prompts."""
+        sides = [(self._load(self.base, id_).prompt, self._load(self.head, id_).prompt) for id_ in ids]
         own = [
             PromptReview(id=head.id, kind="changed", path=head.path, base=base, head=head)
             for base, head in sides
@@ -184,8 +163,8 @@ class _Finder:
         id_of = self.head.places.id
         reached = {id_ for path in prompts_reached(self.head, shared) if (id_ := id_of(path)) is not None}
         ids = own | reached
-        before = {id_: self._load(id_, is_head=False) for id_ in ids}
-        after = {id_: self._load(id_, is_head=True) for id_ in ids}
+        before = {id_: self._load(self.base, id_) for id_ in ids}
+        after = {id_: self._load(self.head, id_) for id_ in ids}
         gone = {id_ for id_ in ids if before[id_].is_there and not after[id_].is_there}
         new = sorted(id_ for id_ in ids if after[id_].is_there and not before[id_].is_there)
         former = self._renames(new, gone)
@@ -230,15 +209,15 @@ class _Finder:
         """Return the ids of HEAD's prompts without a model of their own, if their default is not what it was."""
         if self.default_models[0] == self.default_models[1]:
             return set()
-        loaded = {id_: self._load(id_, is_head=True).prompt for id_ in prompt_paths(self.head)}
+        loaded = {id_: self._load(self.head, id_).prompt for id_ in prompt_paths(self.head)}
         return {id_ for id_, prompt in loaded.items() if prompt is not None and prompt.model is None}
 
     def _renames(self, new: Iterable[str], gone: set[str]) -> dict[str, str]:
         """New id to the id that the prompt had: by its `formerly`, its bytes, its digest, or the commits between."""
         new = list(new)
         former = sources_of(
-            [self._named(id_, is_head=True) for id_ in new],
-            [self._named(id_, is_head=False) for id_ in sorted(gone)],
+            [self._named(self.head, id_) for id_ in new],
+            [self._named(self.base, id_) for id_ in sorted(gone)],
         )
         left = gone - set(former.values())
         end = self.head.commit or self.git.head
@@ -248,19 +227,19 @@ class _Finder:
             former |= {id_: moved[id_] for id_ in new if id_ not in former and moved.get(id_) in left}
         return former
 
-    def _named(self, id_: str, *, is_head: bool) -> Named:
-        prompt, paths = self._load(id_, is_head=is_head).prompt, self._tree(is_head=is_head).places.paths_of(id_)
+    def _named(self, tree: CommitTree | WorkTree, id_: str) -> Named:
+        prompt, paths = self._load(tree, id_).prompt, tree.places.paths_of(id_)
         changes = [change for change in self._changed if change.path in paths]
-        blobs = [change.after if is_head else change.before for change in changes]
+        blobs = [change.after if tree is self.head else change.before for change in changes]
         return Named(
             id_, frozenset(filter(None, blobs)), prompt.digest if prompt else None, prompt.formerly if prompt else ()
         )
 
-    def _load(self, id_: str, *, is_head: bool) -> _Loaded:
-        key = (is_head, id_)
+    def _load(self, tree: CommitTree | WorkTree, id_: str) -> _Loaded:
+        key = (id(tree), id_)
         if key not in self._loaded:
             try:
-                self._loaded[key] = _Loaded(load_prompt(self._tree(is_head=is_head), id_))
+                self._loaded[key] = _Loaded(load_prompt(tree, id_))
             except PromptNotFound:
                 self._loaded[key] = _Loaded()
             except WorkspaceError as error:
@@ -276,9 +255,6 @@ class _Finder:
         paths = {*changed, *prompt_files(self.base), *prompt_files(self.head)}
         ids = {path: (was.id(path), now.id(path)) for path in paths}
         return {id_ for path, both in ids.items() if path in changed or both[0] != both[1] for id_ in both if id_}
-
-    def _tree(self, *, is_head: bool) -> CommitTree | WorkTree:
-        return self.head if is_head else self.base
 
     def _path_of(self, id_: str) -> str:
         """Return the path of a prompt that cannot be loaded: the one that changed, or the first where it can be."""
@@ -297,8 +273,8 @@ class _Finder:
         found = []
         for path in sorted(paths):
             earlier = former.get(path)
-            before = side_of(self.base, earlier or path, self.trusted, self.limits, self.judging)
-            after = side_of(self.head, path, self.trusted, self.limits, self.judging)
+            before = self.reading.at(self.base, earlier or path)
+            after = self.reading.at(self.head, path)
             review = compare_sides(path, before, after, earlier)
             if review is not None:
                 found.append(review)
@@ -308,8 +284,8 @@ class _Finder:
         """The tests that stand in prompt files."""
         found = []
         for prompt in prompts:
-            before = inline_side(self.base, prompt.base, self.trusted, self.limits, self.judging)
-            after = inline_side(self.head, prompt.head, self.trusted, self.limits, self.judging)
+            before = self.reading.within(self.base, prompt.base)
+            after = self.reading.within(self.head, prompt.head)
             if (before or after) and prompt.kind in ("changed", "renamed"):
                 review = compare_sides(prompt.path, before, after)
                 found += [review] if review is not None else []
@@ -319,7 +295,7 @@ class _Finder:
         """Return the datasets and the prompts' own files that test ids of base which head no longer has."""
         gone = {each.former_id or each.id: each for each in prompts if each.kind in ("removed", "renamed")}
         changed = {change.path for change in self._changed}
-        testing = DatasetIndex(self.base, trusted=self.trusted).testing(gone, skips_broken=True)
+        testing = DatasetIndex(self.base, trusted=self.reading.trusted).testing(gone, skips_broken=True)
         found = {id_: [path for path in testing.get(id_, ()) if path not in changed] for id_ in sorted(gone)}
         for id_, each in gone.items():
             if each.kind == "removed" and each.base is not None and each.base.own_tests:
@@ -338,7 +314,7 @@ class _Finder:
             if dataset.kind == "removed" or not dataset.is_other_test:
                 continue
             for id_ in dataset.prompts:
-                if id_ not in changed and self._load(id_, is_head=True).prompt is not None:
+                if id_ not in changed and self._load(self.head, id_).prompt is not None:
                     tests.setdefault(id_, []).append(dataset.path)
         return {id_: tuple(paths) for id_, paths in sorted(tests.items())}
 

@@ -47,30 +47,58 @@ class DatasetSide:
     rows: Callable[[Collection[str]], Mapping[str, Mapping[str, Any]]] = _no_rows
 
 
-def side_of(
-    tree: Tree, path: str, trusted: Tree, limits: DatasetLimits, judging: JudgingOf | None = None
-) -> DatasetSide | None:
-    """The dataset at a path of a tree; None if there is no such file. None of its code is run."""
-    try:
-        tree.read(path)
-        return _side(Dataset.open(tree, path, code="skip", trusted=trusted, limits=limits), None, judging)
-    except FileNotFoundError:
-        return None
-    except WorkspaceError as error:
-        return DatasetSide(problems=problems_of(error, path))
+@dataclass(frozen=True, slots=True)
+class DatasetReading:
+    """The way in which the datasets of both moments are read; none of their code is run.
 
+    Judges are read from `trusted` on both sides: that HEAD has a different one changes no case. `judging` says who
+    decides of a case's judges.
+    """
 
-def inline_side(
-    tree: Tree, prompt: Prompt | None, trusted: Tree, limits: DatasetLimits, judging: JudgingOf | None = None
-) -> DatasetSide | None:
-    """The tests in a prompt's own file; None if it has none."""
-    dataset = Dataset.of_prompt(prompt, tree, trusted, limits) if prompt is not None else None
-    if dataset is None or prompt is None:
-        return None
-    try:
-        return _side(dataset, prompt, judging)
-    except WorkspaceError as error:
-        return DatasetSide(dataset.header, problems=problems_of(error, prompt.path))
+    trusted: Tree
+    limits: DatasetLimits
+    judging: JudgingOf | None = None
+
+    def at(self, tree: Tree, path: str) -> DatasetSide | None:
+        """Return the dataset at a path of a tree; None if there is no such file."""
+        try:
+            tree.read(path)
+            return self._side(Dataset.open(tree, path, code="skip", trusted=self.trusted, limits=self.limits))
+        except FileNotFoundError:
+            return None
+        except WorkspaceError as error:
+            return DatasetSide(problems=problems_of(error, path))
+
+    def within(self, tree: Tree, prompt: Prompt | None) -> DatasetSide | None:
+        """Return the tests in a prompt's own file; None if it has none."""
+        dataset = Dataset.of_prompt(prompt, tree, self.trusted, self.limits) if prompt is not None else None
+        if dataset is None or prompt is None:
+            return None
+        try:
+            return self._side(dataset, prompt)
+        except WorkspaceError as error:
+            return DatasetSide(dataset.header, problems=problems_of(error, prompt.path))
+
+    def _side(self, dataset: Dataset, prompt: Prompt | None = None) -> DatasetSide:
+        cases: dict[str, ReviewedCase] = {}
+        judges: set[AskedJudge] = set()
+        for case in dataset.cases(prompt):
+            cases[case.id] = ReviewedCase(
+                case.content_hash,
+                case.must_pass,
+                content_hash(case.inputs, case.expected, ()) if case.must_pass else "",
+                case.xfail is not None,
+                case.output,
+                case.cluster,
+                frozenset(each.digest for each in case.assertions if each.weight),
+                math.inf if case.threshold is None else case.threshold,
+                case.is_xfail_strict,
+                judging=Judging() if self.judging is None else self.judging(dataset, case),
+            )
+            judges.update(case.judges)
+        return DatasetSide(
+            dataset.header, cases, defaults=dataset.defaults, judges=frozenset(judges), rows=dataset.written
+        )
 
 
 def compare_sides(
@@ -166,23 +194,3 @@ def _hunks(before: Sequence[str], after: Sequence[str], start: int, ends: tuple[
 def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:
     """Return the problems of a file's error, with their places."""
     return tuple(problem for problem in error.problems_of(path) if problem.severity == "error")
-
-
-def _side(dataset: Dataset, prompt: Prompt | None, judging: JudgingOf | None) -> DatasetSide:
-    cases: dict[str, ReviewedCase] = {}
-    judges: set[AskedJudge] = set()
-    for case in dataset.cases(prompt):
-        cases[case.id] = ReviewedCase(
-            case.content_hash,
-            case.must_pass,
-            content_hash(case.inputs, case.expected, ()) if case.must_pass else "",
-            case.xfail is not None,
-            case.output,
-            case.cluster,
-            frozenset(each.digest for each in case.assertions if each.weight),
-            math.inf if case.threshold is None else case.threshold,
-            case.is_xfail_strict,
-            judging=Judging() if judging is None else judging(dataset, case),
-        )
-        judges.update(case.judges)
-    return DatasetSide(dataset.header, cases, defaults=dataset.defaults, judges=frozenset(judges), rows=dataset.written)

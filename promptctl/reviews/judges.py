@@ -16,7 +16,6 @@ from promptctl.evaluations.rules import calibration_rule_of
 from promptctl.files.wording import count, name_some
 from promptctl.models.gateway import recorded_model
 from promptctl.prompts.loading import load_prompt
-from promptctl.reviews.dataset_changes import side_of
 from promptctl.reviews.review import Judging, PromptReview
 from promptctl.reviews.settings_changes import SettingsReview, asked_otherwise
 
@@ -26,23 +25,22 @@ if TYPE_CHECKING:
     from promptctl.datasets.cases import Case
     from promptctl.datasets.dataset import Dataset
     from promptctl.files.tree import Tree
-    from promptctl.formats.settings_file import CalibrationRule, DatasetLimits, Settings
+    from promptctl.formats.settings_file import CalibrationRule, Settings
     from promptctl.reviews.changes import Changes
+    from promptctl.reviews.dataset_changes import DatasetReading
     from promptctl.reviews.request import ReviewRequest
 
 
 def judges_of_head(
-    base: Tree, head: Tree, trusted: Tree, changes: Changes, named: Collection[str], limits: DatasetLimits
+    base: Tree, head: Tree, changes: Changes, named: Collection[str], reading: DatasetReading
 ) -> Iterator[str]:
     """Yield each judge of HEAD's own in a sentence without its full stop.
 
-    `trusted` is what judges were read from. `named` are models that settings or the command name.
+    `named` are models that settings or the command name, `reading` is how both sides' datasets were read.
     """
     differing = {id_: each for each in changes.prompts for id_ in _ids(each)}
     grading = (
-        {each.prompt_id for tree in (base, head) for each in _asked(tree, differing, trusted, limits)}
-        if differing
-        else set()
+        {each.prompt_id for tree in (base, head) for each in _asked(tree, differing, reading)} if differing else set()
     )
     shipped = shipped_judges()
     for prompt in {each.id: each for id_, each in differing.items() if id_ in grading or id_ in shipped}.values():
@@ -58,7 +56,7 @@ def judges_of_head(
             if asked.prompt_id is not None and asked.prompt_id not in shipped and asked.prompt_id not in differing:
                 told.setdefault(asked.prompt_id, dataset.path)
     if told:
-        known = {name for each in _asked(base, told, trusted, limits) for name in (each.prompt_id, each.model)}
+        known = {name for each in _asked(base, told, reading) for name in (each.prompt_id, each.model)}
         yield from (f"{path} names a judge of HEAD's own, {name}" for name, path in told.items() if name not in known)
 
 
@@ -68,10 +66,10 @@ def _ids(prompt: PromptReview) -> Iterator[str]:
         yield prompt.former_id
 
 
-def _asked(tree: Tree, names: Iterable[str], trusted: Tree, limits: DatasetLimits) -> Iterator[AskedJudge]:
+def _asked(tree: Tree, names: Iterable[str], reading: DatasetReading) -> Iterator[AskedJudge]:
     """Yield the judges of every dataset that may name one of these prompts or models."""
     for path in datasets_reached(tree, names):
-        side = side_of(tree, path, trusted, limits)
+        side = reading.at(tree, path)
         if side is not None:
             yield from side.judges
 

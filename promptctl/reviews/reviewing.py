@@ -24,7 +24,8 @@ from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.times import moves_between
 from promptctl.reviews.bars import below_base
-from promptctl.reviews.changes import Changes, find_changes
+from promptctl.reviews.changes import ChangeFinder, Changes
+from promptctl.reviews.dataset_changes import DatasetReading
 from promptctl.reviews.judges import DecidingJudges, judges_of_head, otherwise_judged, undone_by_merging
 from promptctl.reviews.measuring import Measured, Task, measure, tasks_of
 from promptctl.reviews.range import ReviewRange, check_place, default_base, find_range
@@ -67,11 +68,13 @@ def review(context: Context, request: ReviewRequest, in_session: InSession) -> R
             own_settings, wrong = _settings_of_head(head)
             own = settings_review(other.settings, base, head, own_settings)
             default_models = (other.settings.model, other.settings.model if request.models else own.default_model)
-            changes = find_changes(git, base, head, tip, other.settings.limits, judging.of, default_models)
+            reading = DatasetReading(tip, other.settings.limits)
+            judged = replace(reading, judging=judging.of)
+            changes = ChangeFinder(git, base, head, judged, default_models).changes()
             tasks = tuple(tasks_of(other, request, found, changes))
             differs = is_changed(tip, head, SETTINGS)
             named = filter(None, (other.settings.model, other.settings.gate.judge, request.judge))
-            own_judges = list(judges_of_head(base, head, tip, changes, [*named], other.settings.limits))
+            own_judges = list(judges_of_head(base, head, changes, [*named], reading))
             undecided = list(undecided_now(changes.datasets, changes.prompts))
             if own_settings and (own_judges or differs or changes.is_about_judges):
                 undecided += undone_by_merging(other, own_settings, head, judging, request)
@@ -92,7 +95,7 @@ def review(context: Context, request: ReviewRequest, in_session: InSession) -> R
                 notes=(*_notes(git, found, settings, own if differs else None), *changes.notes),
                 taken_away=(
                     *taken_away(changes.datasets, changes.prompts, changes.stale),
-                    *tests_behind(git, base, tip, changes, other.settings.limits),
+                    *tests_behind(git, base, tip, changes, reading),
                     *own_judges,
                     *undecided,
                     *_recorded_judges(changes, tasks),

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from promptctl.files.names import is_prompt_file
 from promptctl.files.wording import count, name_some
-from promptctl.formats.settings_file import DatasetLimits
 from promptctl.git.repository import Git
 from promptctl.git.trees import CommitTree
 from promptctl.reviews.change_notes import likely_renames
-from promptctl.reviews.changes import Changes, changed_datasets
+from promptctl.reviews.changes import ChangeFinder, Changes
+from promptctl.reviews.dataset_changes import DatasetReading
 from promptctl.reviews.review import DatasetReview, PromptReview, ReviewedCase
 
 _MOST = 20
@@ -260,7 +260,9 @@ class _TakenAway:
         return self._known[dataset.path]
 
 
-def tests_behind(git: Git, base: CommitTree, tip: CommitTree, changes: Changes, limits: DatasetLimits) -> Iterator[str]:
+def tests_behind(
+    git: Git, base: CommitTree, tip: CommitTree, changes: Changes, reading: DatasetReading
+) -> Iterator[str]:
     """Yield each dataset in which HEAD lacks what the tip of BASE asks, in a sentence without its full stop.
 
     Only tests of prompts whose behaviour HEAD changes count. A case that HEAD has, or edits as well, is not lacking.
@@ -269,7 +271,8 @@ def tests_behind(git: Git, base: CommitTree, tip: CommitTree, changes: Changes, 
     ids |= {old for old, new in successors(changes.datasets, changes.prompts).items() if new in ids}
     if not ids or base.commit == tip.commit:
         return
-    gained = [each for each in changed_datasets(git, base, tip, sorted(ids), limits) if ids & {*each.prompts}]
+    found = ChangeFinder(git, base, tip, reading).datasets_of(sorted(ids))
+    gained = [each for each in found if ids & {*each.prompts}]
     here = {path: each for each in changes.datasets for path in (each.path, each.former_path) if path}
     present: dict[str, list[ReviewedCase]] = {}
     unchanged = [case for each in gained if each.path not in here for case in each.before.values()]
