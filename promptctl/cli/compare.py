@@ -10,7 +10,7 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.commands import argument
 from promptctl.cli.evaluation_ending import OutputOptions
-from promptctl.cli.output import conclude
+from promptctl.cli.output import conclude, say_json
 
 
 def compare(
@@ -21,13 +21,15 @@ def compare(
     output: OutputOptions,
 ) -> None:
     """Compare two evaluations case by case: is the difference real, or noise? Exit code 1 if the gate fails."""
-    from promptctl.cli.comparison_output import say_comparisons  # a shell that completes words need not wait for it
+    # A shell that completes words need not wait for these.
+    from promptctl.cli.comparison_output import say_comparisons
+    from promptctl.reports.comparison_json import comparison_as_dict
 
     output.check()
     workspace = options.workspace_of(context)
     found = workspace.compare(base, head, gate.rule)
     conclude(
-        partial(say_comparisons, [found], as_json=output.as_json),
+        lambda: say_json([comparison_as_dict(found)]) if output.as_json else say_comparisons([found]),
         output.reports,
         partial(workspace.results.export_comparisons, [found]),
         "give the command again with a different -o FILE",

@@ -17,7 +17,7 @@ from promptctl.reports.comparison import (
     reasons_without_result,
     side_names,
 )
-from promptctl.reports.comparison_json import against_as_list, comparison_as_dict
+from promptctl.reports.comparison_json import against_as_list
 from promptctl.reports.flips import FlippedAssertion, flipped_assertions, grouped, line_diff, of_fresh_replies
 from promptctl.reports.rows import evaluation_name
 from promptctl.reports.sentences import of_comparisons
@@ -30,11 +30,8 @@ _COLOURS = {
 }  # fmt: skip
 
 
-def say_comparisons(found: Sequence[Compared], *, as_json: bool) -> None:
+def say_comparisons(found: Sequence[Compared]) -> None:
     """Print comparisons on stdout, one after another."""
-    if as_json:
-        say_json([comparison_as_dict(each) for each in found])
-        return
     for number, each in enumerate(found):
         if number:
             say()
@@ -58,7 +55,7 @@ def say_against(found: Against, *, as_json: bool, is_brief: bool = False) -> Non
             ids = f"{own.base.row.id[-8:]} {own.head.row.id[-8:]}"
             say_wrapped(f"{', '.join(side_names(own))}: promptctl compare {ids}", indent="  ")
     else:
-        say_comparisons(found.compared, as_json=False)
+        say_comparisons(found.compared)
         together = len(found.together)
         if found.compared and (several := found.compared[0].comparison.procedure.comparisons) > 1:
             tell(shared_level(several - together, together))

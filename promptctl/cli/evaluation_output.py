@@ -102,22 +102,17 @@ class EvaluationProgress:
 
 
 def say_evaluations(
-    workspace: Workspace,
-    found: Sequence[Evaluation],
-    *,
-    as_json: bool,
-    most_failures: int | None = MOST_SHOWN,
-    is_data: bool = False,
+    workspace: Workspace, found: Sequence[Evaluation], *, as_json: bool, is_whole: bool = False
 ) -> None:
-    """Print evaluations: totals on stdout; the failing cases, at most so many of each, and the verdict.
+    """Print evaluations: totals on stdout; the first failing cases, and the verdict, as words on stderr.
 
-    The two are words, on stderr, unless the command is there to show them: then `is_data`.
+    A command that is there to show them `is_whole`: then all that failed and the verdict are data, too.
     """
     if as_json:
         say_json([evaluation_head(each) for each in found])
         return
     _say_totals(found)
-    stream = sys.stdout if is_data else sys.stderr
+    stream = sys.stdout if is_whole else sys.stderr
     passed = 0
     left = [each for each in found if _can_go_on(each)]
     for each in found:
@@ -129,9 +124,9 @@ def say_evaluations(
         if is_terminal() and not is_one_of_many:
             _say_groups(each)
         _say_repeats(each)
-        _tell_failures(workspace, each, most_failures, stream)
+        _tell_failures(workspace, each, None if is_whole else MOST_SHOWN, stream)
         if not is_one_of_many:
-            _tell_verdict(each, _resuming([each] if is_data else left), stream)
+            _tell_verdict(each, _resuming([each] if is_whole else left), stream)
     if len(found) > 1 and passed:
         word = styled("passed", stream, fg=_COLOURS["passed"], bold=True)
         _write(f"\n{word}: {passed} of {len(found)} evaluations", stream)

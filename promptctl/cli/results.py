@@ -112,7 +112,7 @@ def show_results(
     workspace = options.workspace_of(context)
     if case is None:
         found = workspace.results.evaluation(wanted)
-        say_evaluations(workspace, [found], as_json=as_json, most_failures=None, is_data=True)
+        say_evaluations(workspace, [found], as_json=as_json, is_whole=True)
         return
     each = workspace.results.case(wanted, case)
     if as_json:

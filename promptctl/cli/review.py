@@ -159,7 +159,7 @@ def say_review(review: Review) -> None:
     for found in review.measurements:
         if found.compared:
             say()
-            say_comparisons([words.readable(each) for each in found.compared], as_json=False)
+            say_comparisons([words.readable(each) for each in found.compared])
     rows = list(words.outcomes(review))
     if rows:
         say()

@@ -100,6 +100,12 @@ class CasePair:
         return {("passed", "failed"): -1, ("failed", "passed"): 1}.get((self.base.status, self.head.status), 0)
 
 
+def ways_between(base: Mapping[str, CaseOutcome], head: Mapping[str, CaseOutcome]) -> list[int]:
+    """Return the way of each case that both runs have with the same content, and that the same judges decided."""
+    pairs = (CasePair(base[id_], head[id_]) for id_ in base.keys() & head.keys())
+    return [each.way for each in pairs if each.base.content_hash == each.head.content_hash and each.why_apart is None]
+
+
 def can_lose(base: CaseStatus, head: CaseStatus) -> bool:
     """Return True if the case was lost from base to head, or may have been where an `error` hides what it came to."""
     return base != "failed" and head != "passed"

@@ -230,19 +230,19 @@ class Session:
 
     def _heed_unsent(self, runs: Sequence[_Run], unsent: Incomplete) -> None:
         """Stop at the limit on the cost; else begin nothing more here: a budget or a judge's model has refused."""
-        if not isinstance(unsent, CostLimitReached):
-            self._refuse(runs)
-            return
         if isinstance(unsent, BudgetReached):
-            about, words = unsent.budget, str(unsent)
             self._refuse(runs, "budget")
-        else:
-            about, words = "cost", unsent.message
+            self._tell_once(unsent.budget, str(unsent), unsent.hint)
+        elif isinstance(unsent, CostLimitReached):
             self.stop("max-cost")
+            self._tell_once("cost", unsent.message, unsent.hint)
+        else:
+            self._refuse(runs)
+
+    def _tell_once(self, about: str, words: str, hint: str | None = None) -> None:
         if about not in self._told:
             self._told.add(about)
-            hint = f"; {unsent.hint}" if unsent.hint else ""
-            self._context.warn(f"{words}{hint}")
+            self._context.warn(f"{words}; {hint}" if hint else words)
 
     def _finish(self, run: _Run) -> Evaluation:
         if run.found is None:
@@ -266,9 +266,7 @@ class Session:
 
     def _heed(self, warning: LogWarning) -> None:
         """Report once what the log did not simply take; unless it is merely locked, spend no more."""
-        if warning.reason not in self._told:
-            self._told.add(warning.reason)
-            self._context.warn(str(warning))
+        self._tell_once(warning.reason, str(warning))
         if warning.has_new_log:
             for run in self._runs:
                 if run.found is None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from promptctl.context import Context
 from promptctl.datasets.index import dataset_index
 from promptctl.errors import HistoryIncomplete, UsageError
-from promptctl.evaluations.outcomes import CaseOutcome, CasePair, case_results
+from promptctl.evaluations.outcomes import CaseOutcome, case_results, ways_between
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import bare_keys
 from promptctl.log.results import EvaluationRow
@@ -158,8 +158,7 @@ def _with_changes(log: Store, rows: Sequence[TrendRow], of: Iterable[EvaluationR
             for case in case_results(log.results(row.evaluation), needed[row.evaluation])
             if case.outcome.status != "error"
         }
-        both = [CasePair(before[id_], after[id_]) for id_ in before.keys() & after.keys()]
-        ways = [pair.way for pair in both if pair.why_apart is None]
+        ways = ways_between(before, after)
         improved, regressed = ways.count(1), ways.count(-1)
         test = mcnemar(improved, regressed)
         change: Literal["better", "worse", "noise"] = "noise"

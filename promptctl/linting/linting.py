@@ -1,4 +1,4 @@
-"""The linter: applies its rules to one prompt, or to all files of a workspace."""
+"""The linter: applies its rules to one prompt or to all files of a workspace, and mends what can be mended safely."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import TypedDict, Unpack
 from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, in_reading_order
 from promptctl.files import names
-from promptctl.files.document import Document
+from promptctl.files.document import Document, Key
 from promptctl.files.names import did_you_mean, is_prompt_file
-from promptctl.files.proposal import Proposal
+from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.sources import Cache, Sources
 from promptctl.files.tree import Tree, is_there, prompt_files
+from promptctl.files.yaml_editing import Remove, edit_yaml
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.lint_rules import level_of
 from promptctl.formats.settings_file import Settings
 from promptctl.linting import branches, inputs, model_checks, parameters, replies, texts
-from promptctl.linting.mending import mended
 from promptctl.linting.models import ModelList
 from promptctl.linting.partials import Includes
 from promptctl.linting.prompt import LintedPrompt
 from promptctl.linting.rules import DOCS, RULES, Findings, LintFinding
-from promptctl.linting.silencing import Silences
+from promptctl.linting.silencing import Silences, without_needless
 from promptctl.prompts.checking import chosen_files
 from promptctl.prompts.closure import Declared, resolve
 from promptctl.prompts.loading import prompts_not_checked_out
@@ -231,3 +231,34 @@ def _codes(given: Iterable[str]) -> Iterator[str]:
             hint = did_you_mean(code.upper(), RULES) or did_you_mean(code.lower(), by_name)
             raise UsageError(f"there is no rule `{code}`", hint=hint or f"{DOCS} lists the rules")
         yield known
+
+
+def mended(tree: Tree, found: Iterable[Problem]) -> Proposal:
+    """Return the files without what these findings are about, as far as that is safe. Others stay as they are."""
+    by_path: dict[str, list[LintFinding]] = {}
+    for each in found:
+        if isinstance(each, LintFinding) and each.place is not None and (each.removes or each.needless):
+            by_path.setdefault(each.place.path, []).append(each)
+    return Proposal(tuple(_edits(tree, by_path)))
+
+
+def _edits(tree: Tree, by_path: dict[str, list[LintFinding]]) -> Iterator[FileEdit]:
+    for path, found in by_path.items():
+        with suppress(InvalidFiles, WorkspaceError):
+            before = tree.read(path)
+            # First the comments: their lines are those of the file as it is.
+            after = without_needless(before.decode(), found).encode()
+            for keys in _without_empty(dict.fromkeys(keys for each in found for keys in each.removes), before, path):
+                with suppress(WorkspaceError):
+                    after = edit_yaml(after, path, [Remove(keys)])
+            yield FileEdit(path, before, after)
+
+
+def _without_empty(removes: Iterable[tuple[Key, ...]], data: bytes, path: str) -> list[tuple[Key, ...]]:
+    """Return what is removed, a mapping as a whole if nothing would be left in it."""
+    removes = list(removes)
+    for parent in {keys[:-1] for keys in removes}:
+        own = [keys for keys in removes if keys[:-1] == parent]
+        if len(own) == len(read_yaml(data, path).part(*parent).data):
+            removes = [*(keys for keys in removes if keys not in own), parent]
+    return removes

@@ -280,23 +280,25 @@ class Labelling:
 
     def _proof(self, prompt: Prompt, moment: Moment, known: Committed | None, dataset: str | None) -> Proof:
         """Return the evaluation that `evaluation: passed` asks for, of one version, by settings that hold for all."""
+        from promptctl.datasets.index import DatasetIndex
         from promptctl.git.tree_changes import CleanTree
-        from promptctl.promotion.proof import DatasetTrees, VersionToProve, find_proof
+        from promptctl.promotion.proof import find_proof
 
         here, head = moment.work_tree, moment.head
         committed = here if head is None else CleanTree(moment.tree_at(head), here)
-        trees = DatasetTrees(committed, here, self._context.settings.limits)
+        limits = self._context.settings.limits
+        indexes = DatasetIndex(committed, limits=limits), DatasetIndex(here, limits=limits)
         tree = here if head is None else moment.tree_at(head)
         settings = known.settings if known is not None else self._context.settings
         trusted = moment.tree_at(known.commit) if known is not None else tree
         with closing(self._context.at(tree, settings, trusted, needs_keys=False)) as context:
-            found = find_proof(context, trees, VersionToProve(prompt, prompt.model or settings.model), dataset)
+            found = find_proof(context, *indexes, prompt, dataset)
         if found.line or found.hint:
             return found
         # What counts by the settings here alone would be made again in vain.
         own = self._context.settings
         with closing(self._context.at(here, own, here, needs_keys=False)) as context:
-            by_own = find_proof(context, trees, VersionToProve(prompt, prompt.model or own.model), dataset)
+            by_own = find_proof(context, *indexes, prompt, dataset)
         if not by_own.line:
             return found
         line, made = known.trust.line if known is not None else "HEAD", by_own.line.partition(" ")[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.datasets.cases import Case
@@ -14,7 +13,6 @@ from promptctl.evaluations.evidence import lack_of, open_sound
 from promptctl.files.names import DATASETS, SETTINGS, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.files.wording import name_some
-from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.log.results import EvaluationRow, ResultDetail
 from promptctl.log.store import Store
 from promptctl.promotion.rules import Proof
@@ -24,53 +22,37 @@ if TYPE_CHECKING:
     from promptctl.context import Context
 
 
-@dataclass(frozen=True, slots=True)
-class VersionToProve:
-    """The version to be proven: a prompt with the model that would run."""
-
-    prompt: Prompt
-    model: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetTrees:
-    """The trees that datasets are read from: `committed` ones count; `here` is what an evaluation reads now."""
-
-    committed: Tree
-    here: Tree
-    limits: DatasetLimits = DEFAULT_LIMITS
-
-
-def find_proof(context: Context, trees: DatasetTrees, version: VersionToProve, dataset: str | None) -> Proof:
-    """Return what proves the version, or what is missing.
+def find_proof(
+    context: Context, committed: DatasetIndex, here_now: DatasetIndex, prompt: Prompt, dataset: str | None
+) -> Proof:
+    """Return what proves a version of a prompt, or what is missing.
 
     On `dataset`, or on every committed dataset that tests the prompt, the last evaluation of the version's digest must
     have passed. It counts where it covered all cases as they are committed, with the version's own model, parameters
     and judges at their own servers, asked no less than the dataset's `min_pass` and the same of each case, and of each
     to pass at every repeat. No judge may have decided nothing in it if all decided in an earlier one that passed.
-    `dataset` is a path as `promptctl.yaml` names it, below `datasets/`. The settings and the judges' prompts of
-    `context` are those that hold for all.
+    `dataset` is a path as `promptctl.yaml` names it, below `datasets/`; `here_now` is what an evaluation reads now. The
+    settings and the judges' prompts of `context` are those that hold for all.
     """
-    committed, here_now = (DatasetIndex(tree, limits=trees.limits) for tree in (trees.committed, trees.here))
-    wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else _testing(committed, version.prompt)
+    wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else _testing(committed, prompt)
     log = context.log
-    rows = log.evaluations(digest=version.prompt.digest)
+    rows = log.evaluations(digest=prompt.digest)
     if not wanted:
-        new = _testing(here_now, version.prompt)
+        new = _testing(here_now, prompt)
         return (
             _uncommitted(new, "no dataset that tests it is committed") if new else Proof(missing="no dataset tests it")
         )
     lines = []
     for path in wanted:
         on = "" if dataset else f" on {path}"
-        opened, here = open_sound(committed, path, version.prompt), open_sound(here_now, path, version.prompt)
+        opened, here = open_sound(committed, path, prompt), open_sound(here_now, path, prompt)
         if opened is None and here is None:
             return Proof(missing=f"{path} is missing or wrong: promptctl validate")
-        asked = _lacks(context, rows, opened, version) if opened is not None else []
+        asked = _lacks(context, rows, opened, prompt) if opened is not None else []
         counting = [row for row, lack in asked if lack is None]
         row = counting[0] if counting else None
         if row is None and opened is not None and here is None:
-            return _unusable_here(trees.here, path)
+            return _unusable_here(here_now.tree, path)
         if row is None and (opened and opened.asks) != (here and here.asks):
             return _uncommitted([path], f"{path} is not here as it is committed")
         if row is None:
@@ -117,12 +99,13 @@ def _testing(index: DatasetIndex, prompt: Prompt) -> list[str]:
 
 
 def _lacks(
-    context: Context, rows: list[EvaluationRow], dataset: Dataset, version: VersionToProve
+    context: Context, rows: list[EvaluationRow], dataset: Dataset, prompt: Prompt
 ) -> list[tuple[EvaluationRow, str | None]]:
     """Return the evaluations on a dataset, the newest first, each with what it lacks to count."""
     asked, log = _demands((case.id, case) for case in dataset.cases()), context.log
+    model = prompt.model or context.settings.model
     return [
-        (row, lack_of(context, row, dataset, version.prompt, version.model) or _lack_of_demands(log, row, asked))
+        (row, lack_of(context, row, dataset, prompt, model) or _lack_of_demands(log, row, asked))
         for row in rows
         if row.spec.dataset == dataset.header.path
     ]

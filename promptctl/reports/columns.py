@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.outcomes import CaseOutcome, CasePair, case_results
+from promptctl.evaluations.outcomes import CaseOutcome, case_results, ways_between
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 from promptctl.reports.verdict import chance
@@ -68,7 +68,8 @@ def beside_best(log: Store, evaluations: Sequence[Evaluation]) -> list[BesideBes
         return []
     sides = [_outcomes(log, each) for each in evaluations]
     pairs = list(combinations(range(len(sides)), 2))
-    flips = {(one, other): _flips(sides[one], sides[other]) for one, other in pairs}
+    ways = {(one, other): ways_between(sides[one], sides[other]) for one, other in pairs}
+    flips = {pair: (found.count(1), found.count(-1)) for pair, found in ways.items()}
     adjusted = holm([mcnemar(*flips[pair]).p_two_sided for pair in pairs])
     chances = dict(zip(pairs, adjusted, strict=True))
     best = max(range(len(sides)), key=lambda at: evaluations[at].summary.counts.passed)
@@ -89,10 +90,3 @@ def beside_best(log: Store, evaluations: Sequence[Evaluation]) -> list[BesideBes
 def _outcomes(log: Store, evaluation: Evaluation) -> dict[str, CaseOutcome]:
     row = evaluation.row
     return {found.outcome.case_id: found.outcome for found in case_results(log.results(row.id), row.spec.at_least)}
-
-
-def _flips(base: Mapping[str, CaseOutcome], head: Mapping[str, CaseOutcome]) -> tuple[int, int]:
-    """Return how many cases of the same content only head passes, and how many only base does."""
-    pairs = [CasePair(base[id_], head[id_]) for id_ in base.keys() & head.keys()]
-    ways = [p.way for p in pairs if p.base.content_hash == p.head.content_hash and p.why_apart is None]
-    return ways.count(1), ways.count(-1)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.datasets.index import DatasetIndex
 from promptctl.git.trees import WorkTree
-from promptctl.promotion.proof import DatasetTrees, VersionToProve, find_proof
+from promptctl.promotion.proof import find_proof
 from promptctl.promotion.rules import Proof
 from tests.evaluation_lab import Lab
 
@@ -26,8 +27,8 @@ def committed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def proof(lab: Lab, committed: Path) -> Proof:
     with lab.open() as workspace:
-        version = VersionToProve(prompt=workspace.prompt("triage").prompt, model=workspace.context.settings.model)
-        return find_proof(workspace.context, DatasetTrees(WorkTree(committed), WorkTree(lab.root)), version, None)
+        indexes = DatasetIndex(WorkTree(committed)), DatasetIndex(WorkTree(lab.root))
+        return find_proof(workspace.context, *indexes, workspace.prompt("triage").prompt, None)
 
 
 def test_a_committed_dataset_that_is_gone_here_is_brought_back_and_not_committed(lab: Lab, committed: Path) -> None:
