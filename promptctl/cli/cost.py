@@ -56,11 +56,7 @@ def show_costs(
     _check(output)
     workspace = options.workspace_of(context)
     table = workspace.costs.table(filters.filter, list(groups.values()))
-    if output is not None:
-        write_costs(table, output)
-        tell(f"written  {output}")
-    if as_json:
-        say_json(table.as_dict())
+    if _is_shown(table, output, write_costs, as_json=as_json):
         return
     if not table.rows:
         filters.tell_nothing(workspace, "call")
@@ -83,11 +79,7 @@ def compare_costs(
     _check(output)
     since, until = moments(since, until)
     found = options.workspace_of(context).costs.compare(base, head, since=since, until=until)
-    if output is not None:
-        write_sides(found, output)
-        tell(f"written  {output}")
-    if as_json:
-        say_json(found.as_dict())
+    if _is_shown(found, output, write_sides, as_json=as_json):
         return
     say_wrapped(found.sentence, bold=True)
     say()
@@ -116,11 +108,7 @@ def suggest_savings(
     _check(output)
     workspace = options.workspace_of(context)
     found = workspace.costs.suggest(ref)
-    if output is not None:
-        write_suggestions(found, output)
-        tell(f"written  {output}")
-    if as_json:
-        say_json(found.as_dict())
+    if _is_shown(found, output, write_suggestions, as_json=as_json):
         return
     for number, each in enumerate(found.found):
         if number:
@@ -143,6 +131,16 @@ def suggest_savings(
 def _check(output: Path | None) -> None:
     if output is not None:
         check_suffix(output, COSTS)
+
+
+def _is_shown(found: Any, output: Path | None, write: Callable[[Any, Path], None], *, as_json: bool) -> bool:
+    """Write what was found to the file that is named; print it as JSON if that is asked for, and return True then."""
+    if output is not None:
+        write(found, output)
+        tell(f"written  {output}")
+    if as_json:
+        say_json(found.as_dict())
+    return as_json
 
 
 _MEASURES: Sequence[tuple[str, Callable[[CostSide], Any]]] = (

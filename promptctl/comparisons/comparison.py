@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from promptctl.errors import UsageError
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair
@@ -18,6 +18,7 @@ PASSED = "passed"
 PASS_SHARE = "pass share"  # noqa: S105 - a metric's name
 SCORE = "score"
 UsageName = Literal["cost_nano_usd", "tokens", "latency_ms"]
+_USAGE: tuple[UsageName, ...] = get_args(UsageName)
 # Below this a latency is the program's own, not a model's.
 _SHORTEST_MS = 1.0
 # A larger share of cases without a result on both sides could hide what head makes worse.
@@ -285,33 +286,22 @@ def compare_usage(pairs: Sequence[CasePair], clusters: Sequence[Hashable] | None
     """Compare cost, tokens and latency of pairs of the same case; `clusters` names each pair's group."""
     base_replies = max((pair.base.replies for pair in pairs), default=0)
     is_per_reply = base_replies != max((pair.head.replies for pair in pairs), default=0)
-    groups = clusters if clusters is not None else [None] * len(pairs)
-
-    def compare(name: UsageName, read: Callable[[CaseOutcome], float | None]) -> UsageChange:
-        known = [
-            (before, after, group)
-            for pair, group in zip(pairs, groups, strict=True)
-            if (before := read(pair.base)) is not None and (after := read(pair.head)) is not None
-        ]
-        if not known:
-            return UsageChange(name, known=0, unknown=len(pairs))
-        base, head, kept = (list(column) for column in zip(*known, strict=True))
-        found = _change(name, base, head, None if clusters is None else kept)
-        return replace(found, unknown=len(pairs) - len(known))
-
-    def amount(read: Callable[[CaseOutcome], float | None]) -> Callable[[CaseOutcome], float | None]:
-        return (lambda outcome: _per_reply(outcome, read)) if is_per_reply else read
-
-    return (
-        replace(compare("cost_nano_usd", amount(lambda each: each.cost_nano_usd)), is_per_reply=is_per_reply),
-        replace(compare("tokens", amount(lambda each: each.tokens)), is_per_reply=is_per_reply),
-        compare("latency_ms", lambda each: each.latency_ms),
-    )
+    found = []
+    for name in _USAGE:
+        divides = is_per_reply and name != "latency_ms"
+        sides = [[_amount(side, name, divides) for side in (pair.base, pair.head)] for pair in pairs]
+        known = [at for at, side in enumerate(sides) if None not in side]
+        change = UsageChange(name, known=0, unknown=0)
+        if known:
+            base, head = ([sides[at][side] for at in known] for side in (0, 1))
+            change = _change(name, base, head, clusters and [clusters[at] for at in known])
+        found.append(replace(change, unknown=len(pairs) - len(known), is_per_reply=divides))
+    return tuple(found)
 
 
-def _per_reply(outcome: CaseOutcome, read: Callable[[CaseOutcome], float | None]) -> float | None:
-    amount = read(outcome)
-    return None if amount is None else amount / max(1, outcome.replies)
+def _amount(outcome: CaseOutcome, name: UsageName, divides: bool) -> Any:
+    amount = getattr(outcome, name)
+    return amount / max(1, outcome.replies) if divides and amount is not None else amount
 
 
 def _change(name: UsageName, base: list[float], head: list[float], clusters: Sequence[Hashable] | None) -> UsageChange:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from promptctl.context import Context
 from promptctl.errors import InvalidFiles, PromptctlError, PromptNotFound, RevisionNotFound, UsageError
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.plan import Pair, Plan
 from promptctl.evaluations.planning import plan, target_of
+from promptctl.evaluations.request import EvaluationRequest
 from promptctl.evaluations.rules import reply_rules, server_digest
 from promptctl.log.results import OF_JUDGES
 from promptctl.versions.former_ids import live_labels
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.evaluations.request import EvaluationRequest
-    from promptctl.versions.prompt_at_version import PromptAtVersion
+from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
 def plan_against(context: Context, request: EvaluationRequest, base: str | None) -> list[Pair]:

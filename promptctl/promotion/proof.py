@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from promptctl.context import Context
 from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.index import DatasetIndex
@@ -17,9 +17,6 @@ from promptctl.log.results import EvaluationRow, ResultDetail
 from promptctl.log.store import Store
 from promptctl.promotion.rules import Proof
 from promptctl.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 
 def find_proof(

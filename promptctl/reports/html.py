@@ -136,19 +136,16 @@ class _Room:
             (each.summary.counts.failed + each.summary.counts.errors) * each.summary.repeats for each in evaluations
         )
         self.left_out = 0
-        self._for_wrong = MOST_RESULTS
-        self._for_passed = MOST_RESULTS - min(wrong, MOST_RESULTS)
+        # By whether they passed.
+        self._left = {False: MOST_RESULTS, True: MOST_RESULTS - min(wrong, MOST_RESULTS)}
         self._characters = _MOST_OUTPUT
 
     def takes(self, row: ResultRow) -> bool:
-        left = self._for_passed if row.status == "passed" else self._for_wrong
-        if not left:
+        has_passed = row.status == "passed"
+        if not self._left[has_passed]:
             self.left_out += 1
             return False
-        if row.status == "passed":
-            self._for_passed -= 1
-        else:
-            self._for_wrong -= 1
+        self._left[has_passed] -= 1
         return True
 
     def shown(self, output: str | None) -> str | None:
