@@ -8,6 +8,7 @@ from typing import Any
 from promptctl.comparisons.compared import Against, Compared, decision_of
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.together import JointVerdict
+from promptctl.evaluations.counts import rounded
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair
 from promptctl.files.plain import bare_keys
@@ -53,10 +54,10 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         "warning": found.warning,
         "n": verdict.n,
         "metric": verdict.metric,
-        "difference": _rounded(verdict.difference),
+        "difference": rounded(verdict.difference),
         "interval": _interval(verdict.interval),
-        "p": _rounded(verdict.p),
-        "detectable": _rounded(verdict.detectable),
+        "p": rounded(verdict.p),
+        "detectable": rounded(verdict.detectable),
         "cases_needed": verdict.cases_needed,
         "worst_case": verdict.worst_case,
         "step": findings.step if findings else None,
@@ -73,7 +74,7 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         "metrics": [_metric(metric, has_interval=not comparison.is_decided) for metric in comparison.metrics],
         "usage": [
             asdict(usage, dict_factory=bare_keys)
-            | {"change": _rounded(usage.change), "interval": _interval(usage.interval)}
+            | {"change": rounded(usage.change), "interval": _interval(usage.interval)}
             for usage in comparison.usage
         ],
         "regressed": [_pair(pair, found) for pair in comparison.regressed],
@@ -140,7 +141,7 @@ def _pair(pair: CasePair, found: Compared) -> dict[str, Any]:
 def _outcome(outcome: CaseOutcome) -> dict[str, Any]:
     return {
         "status": outcome.status,
-        "score": _rounded(outcome.score),
+        "score": rounded(outcome.score),
         "output": outcome.output,
         "cost_nano_usd": outcome.cost_nano_usd,
         "latency_ms": outcome.latency_ms,
@@ -151,9 +152,9 @@ def _metric(metric: MetricComparison, *, has_interval: bool) -> dict[str, Any]:
     return {
         "name": metric.name,
         "n": metric.n,
-        "base": _rounded(metric.base_mean),
-        "head": _rounded(metric.head_mean),
-        "difference": _rounded(metric.difference) if has_interval else None,
+        "base": rounded(metric.base_mean),
+        "head": rounded(metric.head_mean),
+        "difference": rounded(metric.difference) if has_interval else None,
         "interval": _interval(metric.interval) if has_interval else None,
         "same_as": metric.same_as,
     }
@@ -162,11 +163,7 @@ def _metric(metric: MetricComparison, *, has_interval: bool) -> dict[str, Any]:
 def _interval(interval: Interval | None) -> dict[str, Any] | None:
     if interval is None:
         return None
-    return asdict(interval) | {"low": _rounded(interval.low), "high": _rounded(interval.high)}
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
+    return asdict(interval) | {"low": rounded(interval.low), "high": rounded(interval.high)}
 
 
 def against_as_list(found: Against) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from promptctl.experiments.judging import Measured
 from promptctl.experiments.report import ArmReport, ExperimentReport, difference_text, outcome_name
-from promptctl.files.wording import count, percent
-from promptctl.reports.wording import format_cost, format_latency
+from promptctl.files.wording import count
+from promptctl.reports.wording import format_cost, format_latency, format_share
 
 ARM_COLUMNS = ("Arm", "Version", "Share", "Keys", "Known", "Outcome", "Difference", "Verdict")
 GUARD_COLUMNS = ("Arm", "Guard", "At most", "On arm", "On control", "Difference", "Verdict")
@@ -106,16 +106,12 @@ def _version(arm: ArmReport) -> str:
     return f"{arm.ref} (v{arm.version})" if arm.version is not None else f"{arm.ref} (v?)"
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else percent(value, 1)
-
-
 _FORMS: Mapping[str, Callable[[float | None], str]] = {"cost": format_cost, "latency": format_latency}
 
 
 def _measured(estimate: Measured, kind: str) -> str:
     """Return a number with its interval; the interval alone is `-` as long as too little is known."""
-    form = _FORMS.get(kind, _share)
+    form = _FORMS.get(kind, format_share)
     if estimate.value is None:
         return "-"
     if estimate.low is None and estimate.high is None:
