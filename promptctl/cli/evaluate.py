@@ -13,7 +13,7 @@ from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.commands import argument, names_in, option, refuse_given
 from promptctl.cli.estimate_output import say_estimate
-from promptctl.cli.evaluation_ending import Ending, OutputOptions
+from promptctl.cli.evaluation_ending import EvaluationEnding, OutputOptions
 from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.errors import UsageError, printable
 
@@ -166,7 +166,7 @@ def evaluate(
         refuse_given(context, ["changed_since", "failed", "dry_run"], why, "--watch finds what was changed by itself")
     workspace = options.workspace_of(context)
     names, failed_of = split_names(workspace, subjects.names) if choice.failed else (subjects.names, None)
-    ending, since = Ending(workspace, output), subjects.changed_since
+    ending, since = EvaluationEnding(workspace, output), subjects.changed_since
     refs = _refs(ending, names, subjects, asked, failed_of, is_failed=choice.failed, against=against)
     if since is not None and not refs:
         tested = f"nothing that {' or '.join(subjects.datasets)} tests" if subjects.datasets else None
@@ -223,7 +223,7 @@ def split_names(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], 
 
 
 def _refs(
-    ending: Ending,
+    ending: EvaluationEnding,
     names: Sequence[str],
     subjects: SubjectOptions,
     asked: options.ReplyOptions,

@@ -55,7 +55,7 @@ class BrokenFiles(list[PromptctlError]):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class EvaluationEnding:
     """The end of a command that evaluates in a workspace; `broken` are files that it left out.
 
     As a context manager it ends the command if nothing is left to evaluate; without a second word if what is raised was

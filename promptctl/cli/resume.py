@@ -10,7 +10,7 @@ from promptctl import ResumeRequest
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.evaluate import split_names
-from promptctl.cli.evaluation_ending import Ending, OutputOptions
+from promptctl.cli.evaluation_ending import EvaluationEnding, OutputOptions
 from promptctl.cli.evaluation_output import EvaluationProgress
 
 
@@ -45,7 +45,7 @@ def resume(
         limits=bounds.limits(fails_fast=fail_fast),
         allows_code=allow_code,
     )
-    ending = Ending(workspace, output)
+    ending = EvaluationEnding(workspace, output)
     with ending, EvaluationProgress(context) as progress:
         found = workspace.resume(request, progress)
     ending.evaluations(found)
