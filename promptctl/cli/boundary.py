@@ -18,6 +18,7 @@ from typer._click.exceptions import ClickException
 from promptctl import __version__, errors
 from promptctl.cli.output import noting_output, report, say_json, streams_for_runner, tell, tell_error
 from promptctl.errors import printable, quote
+from promptctl.reports.wording import nearest
 
 # What a full or broken disk under our output says; an error of a file of ours names the file.
 _OUTPUT_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
@@ -180,8 +181,6 @@ def _usage_words(error: Any) -> tuple[str, list[str]]:
     if message.startswith("No such command") and error.ctx is error.ctx.find_root():
         near = list(filter(None, map(_IN_OTHER_TOOLS.get, _QUOTED.findall(message)))) or near
     if wrong := _NO_CHOICE.search(message):
-        from promptctl.reports.wording import nearest
-
         near = nearest(wrong[1], _QUOTED.findall(wrong[2]))
     for words, ours in _PLAINER.items():
         message = message.replace(words, ours)
@@ -193,8 +192,6 @@ def _options_with_a_word(error: Any) -> list[str]:
     context, wrong = getattr(error, "ctx", None), getattr(error, "option_name", None)
     if context is None or wrong is None:
         return []
-    from promptctl.reports.wording import nearest
-
     if nearest(wrong, [name for each in context.command.params for name in each.opts], mistakes=2):
         return []  # a slip of the finger
     words = {word for word in wrong.strip("-").split("-") if len(word) >= 5}

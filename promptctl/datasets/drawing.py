@@ -10,7 +10,7 @@ from typing import Any
 
 from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset
-from promptctl.datasets.likeness import Alike
+from promptctl.datasets.likeness import Alike, alike, groups
 from promptctl.datasets.splitting import CHOOSE, GENERATED, HELD_OUT, LEAST, PARTS, SHARES, TRAIN, Split, name_of
 from promptctl.errors import WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES
@@ -128,15 +128,11 @@ def draw(
 
 def alike_cases(cases: Sequence[Case]) -> list[Alike]:
     """Return the pairs of cases whose inputs are alike."""
-    from promptctl.datasets.likeness import alike
-
     return alike([case.inputs for case in cases])
 
 
 def like_others(cases: Sequence[Case], split: Split) -> list[str]:
     """Return the ids of the held-out cases that are like one of another part, directly or through others."""
-    from promptctl.datasets.likeness import groups
-
     found = list[str]()
     for places in groups(alike_cases(cases)):
         parts = [split.part(cases[at]) for at in places]
@@ -152,8 +148,6 @@ def _together(
 
     A group that is new is led by its first name in the file, so that a case that is added joins those that are there.
     """
-    from promptctl.datasets.likeness import groups
-
     made = [list(names) for names in kept]
     group_of = {name: names for names in made for name in names}
     for places in groups(pairs):

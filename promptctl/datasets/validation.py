@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from promptctl.assertions.judges import load_judge
 from promptctl.assertions.preparing import Preparer
 from promptctl.counting import counted
 from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.datasets.human_labels import check_labels
-from promptctl.datasets.questions import Questions
+from promptctl.datasets.index import DatasetIndex
+from promptctl.datasets.questions import Questions, have_labels_changed
 from promptctl.errors import (
     MissingKey,
     ModelConfigurationError,
@@ -37,6 +39,7 @@ from promptctl.files.names import (
 from promptctl.files.tree import Tree, is_there
 from promptctl.files.wording import count
 from promptctl.files.yaml_reader import read_yaml
+from promptctl.formats.calibration_file import read_calibration_file
 from promptctl.labels.lock import MAX_LOCK, read_lock
 from promptctl.labels.signers import SIGNERS, signer_problems
 from promptctl.models.model_settings import Models
@@ -115,11 +118,7 @@ def _check_recordings(tree: Tree) -> list[Problem]:
 
 def _check_calibration(check: WorkspaceCheck, tree: Tree, path: str) -> Iterator[Problem]:
     """Yield what is wrong with a file of a judge's agreement with people, or that it holds no longer."""
-    from promptctl.assertions.judges import load_judge
     from promptctl.assertions.judging import EMBEDDER
-    from promptctl.datasets.index import DatasetIndex
-    from promptctl.datasets.questions import have_labels_changed
-    from promptctl.formats.calibration_file import read_calibration_file
 
     try:
         judge, calibrations = read_calibration_file(tree, path)

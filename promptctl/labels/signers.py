@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, LabelRefused, Place, Problem, WorkspaceError
 from promptctl.files.names import SETTINGS
-from promptctl.files.writing import temporary_folder
+from promptctl.files.writing import replace_file, temporary_folder
 from promptctl.git.commands import refusal
 from promptctl.git.objects import GitObject, is_object_id
 from promptctl.labels.tags import SIGNATURE, TAGS
@@ -119,8 +119,6 @@ class _Verified:
         """Keep that these lines accept the tags."""
         self._signers |= dict.fromkeys(oids, self._digest(lines))
         if self._file is not None and oids:
-            from promptctl.files.writing import replace_file
-
             with suppress(WorkspaceError):  # a repository may only be read
                 replace_file(self._file, [json.dumps(self._signers).encode()])
 

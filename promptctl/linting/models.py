@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from promptctl.errors import ModelConfigurationError
 from promptctl.formats.settings_file import ModelRule, Settings
 from promptctl.models.gateway import recorded_model
 from promptctl.models.model_map import ModelMap
@@ -73,7 +74,6 @@ class ModelList:
 
     def formats_has_schema(self, facts: ModelFacts) -> bool:
         """Return True if a reply's schema is sent to the model as such, and not in words."""
-        from promptctl.errors import ModelConfigurationError
         from promptctl.models.model_settings import Models
 
         try:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import HistoryIncomplete, InvalidFiles, LabelRefused, Place, Problem, UsageError, WorkspaceError
 from promptctl.files.names import LOCK, SETTINGS, did_you_mean
+from promptctl.files.writing import replace_file
+from promptctl.git.repository import Git
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import Fetched, remote_meant, remote_names
 from promptctl.labels.tags import LabelEvent, LabelName
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from promptctl.context import Context
-    from promptctl.git.repository import Git
     from promptctl.labels.chains import History, Listing, Unasked
     from promptctl.labels.lock import LockedLabel
     from promptctl.labels.push import Pushed
@@ -164,7 +165,6 @@ class Labelling:
 
         Raises `WorkspaceError` in a bare repository, or if it cannot be written.
         """
-        from promptctl.files.writing import replace_file
         from promptctl.labels.lock import locked, with_labels
 
         self._context.work_tree_for("a lock of the labels")
@@ -239,8 +239,6 @@ class Labelling:
 
     @cached_property
     def _git(self) -> Git:
-        from promptctl.git.repository import Git
-
         root, is_interactive = self._context.root, self._context.is_interactive
         return (Git.open(root, is_interactive=True) if is_interactive else None) or (self._seen or self._now()).git
 
