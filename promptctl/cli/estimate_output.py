@@ -104,17 +104,14 @@ def _say_judges(rows: Sequence[Estimate]) -> None:
     """Print the tokens and costs of judges, which are not in the table."""
     known = [row for row in rows if row.judge_input_tokens is not None]
     if known:
-        tokens_in, tokens_out = (sum(tokens) for tokens in zip(*map(_judge_tokens, known), strict=True))
+        tokens_in = sum(row.judge_input_tokens or 0 for row in known)
+        tokens_out = sum(row.judge_output_tokens or 0 for row in known)
         costs = [row.judge_cost_nano_usd for row in known]
         cost = "at a price that is not known" if None in costs else f"about {format_cost(sum(filter(None, costs)))}"
         tell(f"judges come on top: about {tokens_in} tokens in, {tokens_out} out, {cost}")
     if len(known) < len(rows):
         unknown = ", ".join(dict.fromkeys(row.prompt for row in rows if row not in known))
         tell(f"what the judges of {unknown} take comes on top and is unknown: the log has no earlier calls of them")
-
-
-def _judge_tokens(row: Estimate) -> tuple[int, int]:
-    return row.judge_input_tokens or 0, row.judge_output_tokens or 0
 
 
 def _estimated_cost(row: Estimate) -> str:

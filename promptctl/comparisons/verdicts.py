@@ -32,7 +32,7 @@ from promptctl.comparisons.flips import (
     weigh,
 )
 from promptctl.comparisons.rule import GateRule
-from promptctl.evaluations.outcomes import CasePair, can_gain, can_lose
+from promptctl.evaluations.outcomes import can_gain, can_lose
 from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 from promptctl.statistics.multiplicity import holm
@@ -236,7 +236,7 @@ def _errors_change_nothing(evidence: _Evidence) -> bool:
     comparison, rule = evidence.comparison, evidence.rule
     if rule.gate == "strict" or len(comparison.errors) < comparison.ungraded:
         return False
-    if any(_is_never_run(pair) for pair in comparison.errors):
+    if not all(pair.base.replies and pair.head.replies for pair in comparison.errors):
         return False
     if not comparison.open:
         return True
@@ -244,10 +244,6 @@ def _errors_change_nothing(evidence: _Evidence) -> bool:
         return False
     fails = evidence.findings.direction < 0 or (rule.gate == "noninferior" and not evidence.tests[0].is_noninferior)
     return not fails
-
-
-def _is_never_run(pair: CasePair) -> bool:
-    return not (pair.base.replies and pair.head.replies)
 
 
 def _lacks_metric(evidence: _Evidence) -> Verdict | None:

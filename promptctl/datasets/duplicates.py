@@ -89,7 +89,7 @@ def find_duplicates(cases: Sequence[Case], threshold: float) -> list[Duplicate]:
     of_row = Counter(case.place for case in cases)
     stays: defaultdict[int, dict[object, int]] = defaultdict(dict)
     found: dict[int, Duplicate] = {}
-    for at in sorted(group_of, key=lambda at: (*_rank(cases[at]), at)):
+    for at in sorted(group_of, key=lambda at: (not cases[at].must_pass, GENERATED in cases[at].tags, at)):
         case, group, decides = cases[at], group_of[at], _decides(cases[at])
         like = {group: 1.0, **near[group]}
         same = [(other, stays[other][decides]) for other in like if decides in stays[other]]
@@ -103,11 +103,6 @@ def find_duplicates(cases: Sequence[Case], threshold: float) -> list[Duplicate]:
         if not any_like or not found[at].is_dropped:
             stays[group].setdefault(decides, at)
     return [found[at] for at in sorted(found)]
-
-
-def _rank(case: Case) -> tuple[bool, bool]:
-    """Return what a case stays by: lower stays."""
-    return not case.must_pass, GENERATED in case.tags
 
 
 def _decides(case: Case) -> object:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # The order in which a name without a suffix is looked for: the file with a header before the one with its rows.
 _SUFFIXES = (*DATASET_SUFFIXES, *ROW_SUFFIXES)
+# What stands in a prompt's own file that holds tests.
+_TESTS = naming_pattern(("testData", "evaluators"))
 # Searching the text of each file for more names than these takes longer than parsing it.
 _MOST_SEARCHED_FOR = 20
 
@@ -128,7 +130,7 @@ class DatasetIndex:
         for id_, path in prompt_paths(self.tree).items():
             if prompts is None or id_ in prompts:
                 try:
-                    if _may_hold_tests(self.tree.read(path)) and load_prompt_file(self.tree, path).own_tests:
+                    if may_name(self.tree.read(path), _TESTS) and load_prompt_file(self.tree, path).own_tests:
                         found.setdefault(id_, []).append(path)
                 except WorkspaceError as error:
                     if not skips_broken:
@@ -193,7 +195,3 @@ def dataset_index(context: Context, code: CodeUse = "refuse") -> DatasetIndex:
 
 def _indexes(_: Context) -> dict[CodeUse, DatasetIndex]:
     return {}
-
-
-def _may_hold_tests(text: bytes) -> bool:
-    return may_name(text, naming_pattern(("testData", "evaluators")))
