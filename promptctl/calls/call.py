@@ -22,6 +22,7 @@ from promptctl.errors import (
 )
 from promptctl.files.names import SETTINGS
 from promptctl.files.plain import Measure, NotPlain, plain
+from promptctl.formats.schemas import structure_of
 from promptctl.formats.settings_file import sent_parameters
 from promptctl.log.records import Content, Drawn, Execution, Source, Status
 from promptctl.log.stamps import new_id, utc_now
@@ -134,8 +135,6 @@ def merge_parameters(model: Mapping[str, Any], prompt: Prompt, call: Mapping[str
 
 
 def _check_parameters(given: Mapping[str, Any]) -> None:
-    from promptctl.formats.schemas import structure_of
-
     try:
         found = structure_of("prompt", "parameters").check_data(plain(given, Measure()), Place("parameters"))
     except NotPlain as error:

@@ -14,7 +14,7 @@ from promptctl.files.tree import MAX_BYTES, places_in
 from promptctl.git.objects import Objects
 from promptctl.git.repository import Git
 from promptctl.git.trees import check_content
-from promptctl.git.walk import ParentedCommit, Step
+from promptctl.git.walk import ParentedCommit, Step, walk
 
 _TEXT_SUFFIXES = (".yaml", ".yml", ".json", ".j2")
 
@@ -40,8 +40,6 @@ def walk_prompts(
     The mapping holds the places of each commit that changed its settings; `places` are those before the first. A
     commit's files are those of all places that any of them has.
     """
-    from promptctl.git.walk import walk
-
     steps = list(walk(git, commits, *places.pathspecs, SETTINGS))
     settings = {step.commit: change.after for step in steps for change in step.changes if change.path == SETTINGS}
     blobs = {blob for blob in settings.values() if blob is not None}

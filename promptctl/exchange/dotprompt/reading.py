@@ -27,6 +27,7 @@ from promptctl.template_languages.handlebars.reading import PieceReader
 from promptctl.template_languages.handlebars.scopes import Inputs, TagValue
 from promptctl.template_languages.handlebars.syntax import parse
 from promptctl.templates import BadTemplate
+from promptctl.templates.environment import PromptEnvironment
 
 _ENDING = ".prompt"
 _SIGNS = re.compile(
@@ -127,7 +128,6 @@ def is_litellm(body: str) -> bool:
 
 def read_litellm(text: PromptText, wish: str) -> ForeignContents:
     """Return the prompt. Raises `InvalidFiles` if its Jinja does not parse."""
-    from promptctl.templates.environment import PromptEnvironment
     from promptctl.templates.uses import variables
 
     result = litellm_settings(text)
