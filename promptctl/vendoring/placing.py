@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
+from promptctl.catalogue.new_ids import new_prompt_path
 from promptctl.catalogue.shared_files import closures_of
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
 from promptctl.files.free_names import first_free
@@ -168,7 +168,6 @@ def refuse_taken(tree: WorkTree, placed: Placed, name: str, owned: Iterable[str]
     new = {path: data for path, data in placed.files.items() if path not in owned and here_now(tree, path) != data}
     try:
         for path, data in new.items():
-            refuse_link(tree, path)
             if (id_ := tree.places.id(path)) is not None:
                 suffix = next(each for each in PROMPT_SUFFIXES if path.endswith(each))
                 new_prompt_path(tree, id_, base, suffix)

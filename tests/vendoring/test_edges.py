@@ -110,9 +110,17 @@ def test_a_reference_that_cannot_be_rewritten(library: Path, workspace: Workspac
     text = 'messages:\n  - role: user\n    content: |\n      {% include\n        "shared/end.j2" %}\n'
     write(library, "prompts/odd.prompt.yaml", text)
     commit(library, "Add")
-    error = refused(workspace, "../acme-kit//odd")
-    assert "a reference in it cannot be rewritten" in error.message
-    assert str(error.place) == "prompts/odd.prompt.yaml"
+    for _ in range(2):
+        error = refused(workspace, "../acme-kit//odd")
+        assert "a reference in it cannot be rewritten" in error.message
+        assert str(error.place) == "prompts/odd.prompt.yaml"
+        write(workspace.root, "prompts/shared/end.j2", "Ours, and never taken for theirs.\n")
+
+
+def test_nothing_is_written_through_a_link(library: Path, workspace: Workspace, tmp_path: Path) -> None:
+    (workspace.root / "prompts/acme-kit").mkdir()
+    (workspace.root / "prompts/acme-kit/shared").symlink_to(tmp_path)
+    assert "is reached through a symbolic link" in refused(workspace, "../acme-kit//support/triage").message
 
 
 def test_both_sides_of_a_dataset_that_more_prompts_join(library: Path, workspace: Workspace, here: Path) -> None:
