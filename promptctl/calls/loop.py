@@ -242,9 +242,17 @@ class UnderWay:
             self.end(attempts)
 
     def begin(self, attempts: Attempts, cancel: Cancel) -> None:
-        """Start the next attempt of a call; before the first one of a loop, record what closed loops have left."""
+        """Start the next attempt of a call; before the first one of a loop, record what closed loops have left.
+
+        Raises `UsageError` if no loop of asyncio runs, as under trio.
+        """
+        loop = asyncio._get_running_loop()
+        if loop is None:
+            raise UsageError(
+                "calls are awaited in an event loop of asyncio, and none runs here",
+                hint="under trio: await trio.to_thread.run_sync(lambda: workspace.run(…))",
+            )
         attempts.begin()
-        loop = asyncio.get_running_loop()
         if loop not in self._open:
             self.cancel_left()
             self._open[loop] = {}

@@ -94,9 +94,11 @@ class OpenAILane:
         return build_embeddings(request, _decode(request, answer), len(texts), self._prices)
 
     async def close(self) -> None:
-        """Close the running event loop's connections; a loop that ends closes its own."""
+        """Close the running event loop's connections, unless a call uses one; a loop that ends closes its own."""
         loop = asyncio.get_running_loop()
-        if loop in self._sessions:
+        connector = self._sessions[loop].connector if loop in self._sessions else None
+        # A reader of a stream would not be told, and wait for it in vain; a call that is cut off would be asked again.
+        if connector is not None and not connector._acquired:
             del self._sessions[loop]
             await self._keepers.pop(loop).aclose()
 

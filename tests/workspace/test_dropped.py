@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import promptctl
-from promptctl import Cancelled, Execution, Workspace
+from promptctl import Cancelled, Execution, UsageError, Workspace
 from tests.openai_server import Answer, Exchange, OpenAIServer, hang, reply
 
 BEGIN = """
@@ -312,3 +312,32 @@ while not os.path.exists("asked-2"):
     assert (done.stdout.count("hello"), done.stderr) == (2, "")
     with promptctl.open_workspace(tmp_path, {}) as workspace:
         assert [row.status for row in workspace.log.executions()] == ["ok"] * 2
+
+
+def test_calls_that_are_under_way_as_their_loop_closes_the_workspace_go_on(
+    workspace: Workspace, running: OpenAIServer
+) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await asyncio.sleep(0 if exchange.request.body.get("stream") else 1)
+        await reply("one two", pieces=["one", " two"], pause_s=1)(exchange)
+
+    async def main() -> list[object]:
+        stream = workspace.astream_call(ASKED, model="local/m")
+        whole = asyncio.create_task(workspace.acall(ASKED, model="local/m"))
+        while await anext(stream) != "one":
+            pass
+        await workspace.aclose()
+        async with asyncio.timeout(GRACE_S):
+            return [*[piece async for piece in stream], await whole]
+
+    running.default = answer
+    kinds = [type(each) for each in asyncio.run(main())]
+    assert (kinds, len(running.requests)) == ([str, Execution, Execution], 2)
+    assert [row.status for row in workspace.log.executions()] == ["ok"] * 2
+
+
+def test_a_call_that_no_loop_of_asyncio_awaits_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(UsageError, match="in an event loop of asyncio") as caught:
+        workspace.acall(ASKED, model="echo/echo").send(None)
+    assert "trio.to_thread" in str(caught.value.hint)
+    assert list(workspace.log.executions()) == []
