@@ -159,13 +159,15 @@ class LoopThread:
         """In a forked child, let go of the parent's loop, whose thread is not here.
 
         It is kept, and counts as closed: what closes connections in it would take them out of the poll that both share,
-        and the parent would wait for them in vain.
+        and the parent would wait for them in vain. Streams that are open there have been cut off here.
         """
         if self._loop is not None and self._process_id != os.getpid():
             with suppress(AttributeError):  # a loop of uvloop
                 self._loop._closed = True  # type: ignore[attr-defined]
+                self._loop.call_soon = lambda *_, **__: None  # type: ignore[assignment, method-assign]
             self._inherited.append(self._loop)
             self._loop = self._thread = None
+            self._closings += 1
 
 
 def _forget_all_parents() -> None:

@@ -420,7 +420,7 @@ class Workspace(Evaluating):
     def _stream(self, options: RunOptions, prepare: Prepare) -> AsyncGenerator[Piece, None]:
         from promptctl.calls.open_stream import OpenStream
 
-        return OpenStream(self._pieces(options, prepare), self.context)
+        return OpenStream(self._pieces(options, prepare), self.context, self)
 
     async def _pieces(self, options: RunOptions, prepare: Prepare) -> AsyncGenerator[Piece, None]:
         async with aclosing(await self._runners.stream(options, prepare)) as pieces:  # which is not dropped meanwhile
@@ -455,7 +455,7 @@ class Workspace(Evaluating):
             self.context.telemetry.close()
 
     async def aclose(self) -> None:
-        """`close`, for a workspace used with `arun` and `astream` in the running event loop."""
+        """`close`, for a workspace used with `arun` and `astream` in the running event loop; its calls go on there."""
         if self.context.has_made("gateway"):
             await self.context.gateway.close()
         if self.context.telemetry is not None:

@@ -44,11 +44,13 @@ WAYS = {
     "at the end of the program": "workspace = opened(); print(workspace.run('p').reply)",
     "in the middle of it": "print(opened().run('p').reply); assert is_alone()",
     "many": "[opened().run('p') for _ in range(3)]; assert is_alone(); print('hello')",
+    "after a stream": "[list(opened().stream('p')) for _ in range(3)]; assert is_alone(); print('hello')",
     "with its loop": "asyncio.run(asked(opened()))",
     "with a loop that was only closed": ("workspace = opened(); closed(asked(workspace))"),
     "after a loop that was only closed": ("workspace = opened(); closed(asked(workspace)); workspace.run('p')"),
 }
 
+SLOW = reply("one two", pieces=["one", " two"], pause_s=1)
 ASKED = [{"role": "user", "content": "Hi"}]
 GRACE_S, TIMEOUT_S = 10, 30
 
@@ -235,6 +237,29 @@ thread.join()
     assert done.stdout == "hello\n", done.stderr
     with promptctl.open_workspace(tmp_path, {}) as workspace:
         assert [row.status for row in workspace.log.executions()] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("then", "said"),
+    [("sys.exit()", ""), ("del stream", ""), ("print(next(stream))", "closed before the call had ended")],
+)
+def test_a_stream_goes_on_in_the_parent_alone(then: str, said: str, tmp_path: Path) -> None:
+    calls = f"""
+stream = opened().stream("p")
+while next(stream) != "one":
+    pass
+if (child := os.fork()) == 0:
+    try:
+        {then}
+    except Exception as error:
+        print(error, flush=True)
+    sys.exit()
+os.waitpid(child, 0)
+print(*[each for each in stream if isinstance(each, str)])
+"""
+    done = ran(f"import os, sys, warnings\nwarnings.simplefilter('ignore')\n{calls}", tmp_path, SLOW)
+    *told, last = done.stdout.splitlines()
+    assert ("".join(told).endswith(said), bool(told), last, done.stderr) == (True, bool(said), " two", "")
 
 
 def test_a_workspace_leaves_nothing_that_a_fork_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
