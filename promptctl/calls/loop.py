@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary, WeakSet, finalize
 
@@ -102,9 +102,14 @@ class LoopThread:
         except CancelledError:
             raise _was_closed() from None
 
-    def iterate(self, generator: AsyncGenerator[T, None]) -> Iterator[T]:
+    def iterate(
+        self,
+        generator: AsyncGenerator[T, None],
+        owner: object = None,  # noqa: ARG002 - it is held
+    ) -> Iterator[T]:
         """Yield the items of an asynchronous generator; closing the iterator early closes the generator.
 
+        `owner` is kept meanwhile: if the last item let go of it, in the thread of the loop, that could not end with it.
         Raises what `run` does if the loop is closed before the call has ended, also while nobody waits for an item.
         """
         closings, item = self._closings, None
@@ -235,13 +240,14 @@ class UnderWay:
         """
         finalize(owner, _cancel_all, self._open, context)
 
-    @contextmanager
-    def until_ended(self, attempts: Attempts) -> Iterator[Attempts]:
-        """Let the attempts of a call end with it, also if an error of our own has kept them from their record."""
-        try:
-            yield attempts
-        finally:
-            self.end(attempts)
+    def until_ended(self, attempts: Attempts) -> ExitStack:
+        """Return a context with which the attempts of a call end, also if an error of our own kept them from a record.
+
+        They do not end with a generator that is dropped after its loop was closed: they are what that has left.
+        """
+        ending = ExitStack()
+        ending.callback(self.end, attempts)
+        return ending
 
     def begin(self, attempts: Attempts, cancel: Cancel) -> None:
         """Start the next attempt of a call; before the first one of a loop, record what closed loops have left.

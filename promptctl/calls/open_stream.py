@@ -12,14 +12,12 @@ from promptctl.context import Context
 class OpenStream(AsyncGenerator[Piece, None]):
     """A call as it arrives. Ending it early waits for the record, which the generators in it must not.
 
-    An event loop that ends closes those all at once, and none that another one waits for. `owner` is the workspace: a
-    thread that it waits for could not end with it, if the last piece let go of it there.
+    An event loop that ends closes those all at once, and none that another one waits for.
     """
 
-    def __init__(self, pieces: AsyncGenerator[Piece, None], context: Context, owner: object) -> None:
+    def __init__(self, pieces: AsyncGenerator[Piece, None], context: Context) -> None:
         self._pieces = pieces
         self._context = context
-        self._owner = owner
 
     def __anext__(self) -> Coroutine[Any, Any, Piece]:
         return self._pieces.__anext__()

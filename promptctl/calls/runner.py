@@ -79,7 +79,7 @@ class Runner:
         output schema; the error's `execution` is the last attempt either way. Without a schema a reply that was cut or
         withheld is returned, with the status `invalid_output` and why.
         """
-        with self._under_way.until_ended(Attempts(call)) as attempts:
+        with self._under_way.until_ended(attempts := Attempts(call)):
             repairs_left = call.target.prompt.output.retries
             while True:
                 reply = _shown(call, await self._ask(attempts))
@@ -100,7 +100,7 @@ class Runner:
         Asked again only while nothing was yielded. A reply that does not fit the output schema raises `InvalidOutput`
         at the end. A consumer that stops early leaves a record with status `cancelled`.
         """
-        with self._under_way.until_ended(Attempts(call)) as attempts:
+        with self._under_way.until_ended(attempts := Attempts(call)):
             while True:
                 self._begin(attempts)
                 is_open = False

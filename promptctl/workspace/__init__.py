@@ -384,7 +384,7 @@ class Workspace(Evaluating):
 
         Raises what `run` raises. Closing the iterator early cancels the call.
         """
-        return self._waiting("astream").iterate(self.astream(ref, inputs, **options))
+        return self._waiting("astream").iterate(self.astream(ref, inputs, **options), self)
 
     def astream(
         self, ref: Asked, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
@@ -407,7 +407,7 @@ class Workspace(Evaluating):
 
     def stream_call(self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]) -> Iterator[Piece]:
         """Yield such a call as it arrives, as `stream` does."""
-        return self._waiting("astream_call").iterate(self.astream_call(messages, **options))
+        return self._waiting("astream_call").iterate(self.astream_call(messages, **options), self)
 
     def astream_call(
         self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]
@@ -420,7 +420,7 @@ class Workspace(Evaluating):
     def _stream(self, options: RunOptions, prepare: Prepare) -> AsyncGenerator[Piece, None]:
         from promptctl.calls.open_stream import OpenStream
 
-        return OpenStream(self._pieces(options, prepare), self.context, self)
+        return OpenStream(self._pieces(options, prepare), self.context)
 
     async def _pieces(self, options: RunOptions, prepare: Prepare) -> AsyncGenerator[Piece, None]:
         async with aclosing(await self._runners.stream(options, prepare)) as pieces:  # which is not dropped meanwhile

@@ -128,7 +128,11 @@ async def begun(workspace, pieces=2):
 
 @pytest.mark.parametrize(
     ("then", "statuses"),
-    [("workspace.run('p', model='echo/echo')", ["ok", "cancelled"]), ("workspace.close()", ["cancelled"])],
+    [
+        ("workspace.run('p', model='echo/echo')", ["ok", "cancelled"]),
+        ("workspace.close()", ["cancelled"]),
+        ("del stream; gc.collect(); workspace.close()", ["cancelled"]),
+    ],
 )
 def test_the_next_call_or_the_end_of_the_workspace_records_what_closed_loops_have_left(
     then: str, statuses: list[str], tmp_path: Path
