@@ -279,7 +279,8 @@ class LogRecorder:
         """Wait for what `save_now` handed over in this event loop; it is written even if that is cancelled."""
         import asyncio
 
-        if ours := list(self._outliving.get(asyncio.get_running_loop(), ())):
+        here = asyncio._get_running_loop()  # none under trio
+        if ours := [job for loop, jobs in list(self._outliving.items()) if loop is here for job in list(jobs)]:
             await asyncio.wait([asyncio.wrap_future(job) for job in ours])
 
     def on_thread(self, work: Callable[..., T], *given: Any) -> Future[T]:
