@@ -45,7 +45,7 @@ def repo(tmp_path: Path) -> Repo:
 
 def export_of(repo: Repo, versions: list[dict[str, Any]]) -> Path:
     file = repo.path.parent / "export.jsonl"
-    file.write_text("".join(json.dumps(each) + "\n" for each in versions))
+    file.write_text("".join(json.dumps(each) + "\n" for each in versions[::-1]))  # the newest first, as they are listed
     return file
 
 
@@ -179,6 +179,7 @@ def test_the_latest_alone_is_a_file(repo: Repo) -> None:
     report = planned(repo, GREETINGS, latest=True)
     assert report.history.is_nothing
     assert [change.path for change in report.proposal.changes] == [GREET, "prompts/support/triage.prompt.yaml"]
+    assert "Hi {{ name }}" in report.proposal.diff()
 
 
 def test_a_secret_in_any_version_becomes_no_commit(repo: Repo) -> None:
