@@ -18,6 +18,7 @@ from promptctl.files.names import DRAFTS, STATE_FOLDER, STATE_IGNORE
 NEW_FILE_MODE = 0o644
 _SUFFIX = ".promptctl-draft"
 _LEFT_S = 60.0
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _LONGEST_NAME = 200  # bytes of a draft's name that are the file's; a file system takes 255 in all
 
 
@@ -131,7 +132,7 @@ def temporary_folder(name: str, within: Path | None = None) -> Iterator[Path]:
     except OSError as error:
         message = f"no temporary folder can be written{f' in {within}' if within else ''}: {error.strerror}"
         raise WorkspaceError(message, hint=None if within else "name one that can: TMPDIR=FOLDER") from error
-    with made as folder, _opened_folder(folder) as opened:
+    with made as folder, descriptor_of(folder, _FOLDER) as opened:
         try_lock(opened)
         _remove_left_folders(Path(folder).parent, prefix)
         yield Path(folder)
@@ -143,15 +144,16 @@ def _remove_left_folders(within: Path, prefix: str) -> None:
     import shutil
 
     for folder in within.glob(f"{prefix}????????"):
-        with suppress(OSError), _opened_folder(folder) as opened:
+        with suppress(OSError), descriptor_of(folder, _FOLDER) as opened:
             found = os.fstat(opened)
             if found.st_uid == os.getuid() and found.st_mtime < time.time() - _LEFT_S and try_lock(opened):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _opened_folder(folder: Path | str) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+def descriptor_of(path: Path | str, flags: int, mode: int = 0) -> Iterator[int]:
+    """Open a file or a folder by the system's own flags, and give its descriptor."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
     try:
         yield descriptor
     finally:

@@ -22,7 +22,7 @@ from promptctl.files.merges import is_marker, merge_problem
 from promptctl.files.names import DATASETS, RECORDINGS
 from promptctl.files.plain import utc
 from promptctl.files.tree import LFS_POINTER, LFS_POINTER_BYTES, is_lfs_pointer, open_file, read_file
-from promptctl.files.writing import wait_for_lock
+from promptctl.files.writing import descriptor_of, wait_for_lock
 from promptctl.models.gateway import Reply, Request
 from promptctl.models.recorded_reply import (
     Entry,
@@ -199,14 +199,11 @@ class Recording:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             check_folder(self._path.parent)
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = os.open(self._path, flags, 0o666)
-            try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+            with descriptor_of(self._path, flags, 0o666) as descriptor:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise OSError(errno.EINVAL, "it is no regular file")
                 return self._add_locked(descriptor, entry)
-            finally:
-                os.close(descriptor)
         except OSError as error:
             raise WorkspaceError(
                 f"the reply could not be recorded: {error.strerror or error}", place=place_in(self._path)

@@ -98,18 +98,15 @@ def folder_lock(folder: Path, timeout_s: float) -> Iterator[None]:
     Raises `LogFailure` if it is not free in time. A file system without locks goes without: creation is still atomic
     there.
     """
-    from promptctl.files.writing import try_lock
+    from promptctl.files.writing import descriptor_of, try_lock
 
-    descriptor = os.open(folder / "log.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     deadline = time.monotonic() + timeout_s
-    try:
+    with descriptor_of(folder / "log.lock", os.O_RDWR | os.O_CREAT, FILE_MODE) as descriptor:
         while try_lock(descriptor) is False:
             if time.monotonic() > deadline:
                 raise LogFailure(f"another process holds {folder / 'log.lock'}", reason="locked")
             time.sleep(_POLL_S)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def create_file(path: Path) -> None:
@@ -145,11 +142,10 @@ def show_at(link: Path, path: Path) -> None:
 
 def sync_file(file: Path, flags: int = os.O_RDWR) -> None:
     """Make a file durable."""
-    descriptor = os.open(file, flags | os.O_CLOEXEC)
-    try:
+    from promptctl.files.writing import descriptor_of
+
+    with descriptor_of(file, flags) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
