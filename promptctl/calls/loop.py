@@ -236,7 +236,7 @@ class UnderWay:
     def end_with(self, owner: object, context: Context) -> None:
         """Record as cancelled what is left once nothing holds `owner` any more, or as the program ends.
 
-        Then wait for what other threads still record.
+        The end of the program then waits for what other threads still record.
         """
         finalize(owner, _cancel_all, self._open, context)
 
@@ -290,7 +290,7 @@ def _loops(attempts: WeakKeyDictionary[asyncio.AbstractEventLoop, Left]) -> list
 def _cancel_all(attempts: WeakKeyDictionary[asyncio.AbstractEventLoop, Left], context: Context) -> None:
     for loop in _loops(attempts):
         _cancel(attempts.get(loop, {}))
-    if context.has_made("recorder"):
+    if context.has_made("recorder") and not threading.main_thread().is_alive():  # else a running loop might wait here
         context.recorder.close()
 
 

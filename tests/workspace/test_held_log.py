@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 
@@ -311,6 +312,32 @@ def test_cancelled_calls_take_one_thread_of_the_application(workspace: Workspace
 
     assert len(asyncio.run(main())) == 1
     assert [row.status for row in workspace.log.executions()] == ["cancelled"] * 5 + ["ok"]
+
+
+def test_a_loop_goes_on_while_a_record_of_a_workspace_that_was_dropped_waits(workspace: Workspace) -> None:
+    async def cancelled_call() -> None:
+        dropped = open_workspace(workspace.root, {})
+        await dropped.arun("greet", {"name": "Ada"}, model="echo/echo")
+
+    async def main() -> float:
+        with held(workspace) as other:
+            release = threading.Timer(HELD_S, other.execute, ["ROLLBACK"])
+            release.start()
+            asked = asyncio.create_task(cancelled_call())
+            await asyncio.sleep(0.3)
+            asked.cancel()
+            begun = time.monotonic()
+            with suppress(asyncio.CancelledError):
+                await asked
+            del asked
+            await asyncio.sleep(0)  # what is left of the task goes
+            gc.collect()
+            took = time.monotonic() - begun
+            release.join()
+        return took
+
+    assert asyncio.run(main()) < MOST_S
+    assert [row.status for row in workspace.log.executions()] == ["ok", "ok"]
 
 
 ENDING_BESIDE_A_REPLY = """
