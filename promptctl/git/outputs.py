@@ -30,7 +30,7 @@ def check_output(file: Path) -> None:
 
     So it does if the way there leaves a repository through a link that Git tracks, which a stranger's branch can bring.
     """
-    real = file.parent.resolve() / file.name
+    real = Path(os.path.realpath(file.parent)) / file.name
     hint = "name a different file"
     try:
         link = next(filter(_leads_out, file.absolute().parents), None)

@@ -80,6 +80,12 @@ def test_no_output_leaves_a_repository_through_a_link_of_which_git_cannot_tell(t
         replace_output(tmp_path / "repository/reports/x.md", [b"report"])
 
 
+def test_an_output_through_a_link_to_itself_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(WorkspaceError, match="cannot write"):
+        replace_output(tmp_path / "loop/x.md", [b"report"])
+
+
 def test_an_output_goes_through_a_link_within_a_repository_or_to_one(tmp_path: Path) -> None:
     (tmp_path / "repository/.git").mkdir(parents=True)
     (tmp_path / "repository/real").mkdir()
