@@ -69,7 +69,6 @@ def pytest_collection() -> None:
 
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what was collected: thousands of tests, which stay to the end."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)  # as for the command
     gc.enable()

@@ -55,10 +55,7 @@ def first_clone(repo: Repo, remote: Repo) -> Desk:
 @pytest.fixture(name="ben")
 def second_clone(ada: Desk, remote: Repo, clone: Callable[..., Repo]) -> Desk:
     """Another clone of the same remote."""
-    repo = clone(remote, "ben")
-    repo.git("config", "user.name", "Ben Example")
-    repo.git("config", "user.email", "ben@example.org")
-    return Desk(repo)
+    return Desk(clone(remote, "ben", "--config=user.name=Ben Example", "--config=user.email=ben@example.org"))
 
 
 @pytest.fixture(name="alone")
