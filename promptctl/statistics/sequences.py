@@ -83,7 +83,7 @@ def ratio_sequence(values: Sequence[tuple[bool, float]], share: float, alpha: fl
     """The interval of the arm's mean over control's, of values not below zero in the order in which they became known.
 
     `values` are (is on the arm, value), the arm drawn with the chance `share`. None with fewer than `FEWEST` on either
-    side, or if a mean is zero.
+    side, or if control's mean is zero. An arm of zeros is told from each other ratio at once, and then is [0, 0].
     It contains each ratio that one of two processes allows. The one is asymptotic, for means whatever else differs:
     |x̄₁ − r·x̄₀| ≤ `widening`(n)·√(s₁²/n₁ + r²s₀²/n₀). The other is exact where arms differ by that factor alone, so that
     heavy tails and an uneven split, for which the first alarms far too often, make no false alarm if there is nothing:
@@ -94,7 +94,7 @@ def ratio_sequence(values: Sequence[tuple[bool, float]], share: float, alpha: fl
     for k, and Robbins's mixture as in Howard and others 2021, Annals of Statistics 49:1055, for the second.
     """
     arm, control = (_moments([value for is_on_arm, value in values if is_on_arm is side]) for side in (True, False))
-    if min(arm.n, control.n) < FEWEST or arm.mean <= 0 or control.mean <= 0:
+    if min(arm.n, control.n) < FEWEST or control.mean <= 0:
         return None
     wide = widening(arm.n + control.n, alpha)
     sums = _randomized_sums(values, share)
@@ -104,6 +104,8 @@ def ratio_sequence(values: Sequence[tuple[bool, float]], share: float, alpha: fl
         error = math.sqrt(arm.variance / arm.n + ratio**2 * control.variance / control.n)
         return abs(arm.mean - ratio * control.mean) > wide * error and sums.refuse(1 / ratio, alpha)
 
+    if arm.mean <= 0:  # each ratio above zero is as far from it
+        return Interval(0.0, 0.0, 1 - alpha, "asymptotic") if is_refused(0.0) else None
     estimate, reach = math.log(arm.mean / control.mean), math.log(_FARTHEST)
     low, high = (edge(is_refused, estimate + side * reach, estimate) for side in (-1, 1))
     return Interval(math.exp(low), math.exp(high), 1 - alpha, "asymptotic")

@@ -151,7 +151,7 @@ def test_guards_that_are_broken_or_unknown_hold_an_arm_back() -> None:
     assert judged(failing, guards=GUARDS[1:2]).arms[1].guards[0].verdict == "broken"
     slow = [replace(each, latency_ms=3 * (each.latency_ms or 0)) if each.arm == "kind" else each for each in found]
     assert judged(slow, guards=GUARDS[2:]).arms[1].guards[0].verdict == "broken"
-    for arms, expected in ((("control", "kind"), ("kept", 0.0)), (("kind",), ("undecided", -1.0))):
+    for arms, expected in ((("control", "kind"), ("kept", 0.0)), (("kind",), ("kept", -1.0))):
         costs = [replace(each, cost_nano_usd=0) if each.arm in arms else each for each in found]
         guard = judged(costs, guards=GUARDS[:1]).arms[1].guards[0]
         assert (guard.verdict, guard.difference.value) == expected

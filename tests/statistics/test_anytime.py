@@ -161,6 +161,15 @@ def test_ratio_sequence_needs_enough_of_both_sides_and_a_mean() -> None:
     assert ratio_sequence([(side, 0.0) for side, _value in values], 0.5) is None
 
 
+def test_an_arm_of_zeros_is_told_from_a_control_that_is_not_zero_by_chance() -> None:
+    values = [(n % 2 == 0, 1.0 * (n % 2)) for n in range(4 * FEWEST)]
+    interval = ratio_sequence(values, 0.5)
+    assert interval is not None
+    assert (interval.low, interval.high) == (0, 0)
+    once = [(side, value if n == FEWEST + 1 else 0.0) for n, (side, value) in enumerate(values)]
+    assert ratio_sequence(once, 0.5) is None
+
+
 def test_ratio_sequence_has_no_unit_and_finds_the_ratio() -> None:
     rng = random.Random("ratios")
     sides = [rng.random() < 0.1 for _ in range(20_000)]
