@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from promptctl.comparisons.compared import Compared, judged
 from promptctl.comparisons.comparison import PASSED
+from promptctl.comparisons.confirmation import find_earlier
 from promptctl.comparisons.deciding import until_of
 from promptctl.comparisons.flips import MOST_TIMES
 from promptctl.comparisons.notes import notes_on
@@ -16,8 +17,9 @@ from promptctl.comparisons.sides import Sides
 from promptctl.comparisons.together import JointTest, JointVerdict, groups_of, wanted_together
 from promptctl.errors import UsageError
 from promptctl.evaluations.earlier import same_evaluation
-from promptctl.evaluations.evaluation import Evaluation, load
+from promptctl.evaluations.evaluation import Evaluation, cases_of, load
 from promptctl.evaluations.plan import Pair
+from promptctl.log.results import EvaluationRow
 
 if TYPE_CHECKING:
     from promptctl.evaluations.session import Session
@@ -39,7 +41,7 @@ async def compare_pairs(
 
     Flipped cases are asked for again on both sides, as `flips` says. All comparisons, and groups of them, share one
     level. Pairs that are only some `among` so many comparisons are not tested together. One version compared with
-    itself takes no share if it is answered out of the cache alike.
+    itself takes no share if it is answered out of the cache alike, now and whenever the same was compared.
     """
     groups = groups_of(pairs, rule) if among is None else ()
     several = (among or sum(each.base is not None for each in pairs)) + len(groups)
@@ -51,7 +53,7 @@ async def compare_pairs(
         )
     made = await _first_answers(log, session, pairs, rule, several)
     if among is None and not is_by_until:  # what ends early ends at the level that it began with
-        several -= sum(each.is_same and _is_alike(*sides) for each, sides in zip(pairs, made, strict=True))
+        several -= sum(each.is_same and _is_alike(log, *sides) for each, sides in zip(pairs, made, strict=True))
     sides = {
         at: Sides(log, rule, base, head, pairs[at], max(1, several)) for at, (base, head) in enumerate(made) if base
     }
@@ -89,8 +91,17 @@ async def _first_answers(
     return [(first[0] if first else bases.get(at), head) for at, (*first, head) in enumerate(made)]
 
 
-def _is_alike(base: Evaluation | None, head: Evaluation) -> bool:
-    return base is not None and base.row.totals.passed == head.row.totals.passed
+def _is_alike(log: Store, base: Evaluation | None, head: Evaluation) -> bool:
+    """Return True if no test can tell both sides apart; what flipped in an earlier comparison is tested again."""
+    if base is None:
+        return False
+    compared = [(base.row, head.row), *find_earlier(log, base.row, head.row).comparisons]
+    return all(_grades(log, before) == _grades(log, after) for before, after in compared)
+
+
+def _grades(log: Store, row: EvaluationRow) -> list[object]:
+    outcomes = (case.outcome for case in cases_of(log, row))
+    return [(each.case_id, each.status, each.pass_share, each.score, each.scores) for each in outcomes]
 
 
 async def _run(

@@ -17,7 +17,7 @@ from promptctl.comparisons.together import JointVerdict, deciding
 from promptctl.comparisons.verdicts import Verdict, judge
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation, load
-from promptctl.evaluations.plan import Pair
+from promptctl.evaluations.plan import Pair, ask_the_same
 from promptctl.files.wording import count, name_some
 from promptctl.log.results import STOPPED, StopReason
 from promptctl.log.store import Store
@@ -47,6 +47,11 @@ class Compared:
     def is_told(self) -> bool:
         """True if there is a verdict that says something of head: neither inconclusive nor powerless."""
         return self.verdict.kind not in ("inconclusive", "powerless")
+
+    @property
+    def is_same(self) -> bool:
+        """True if both sides asked the same of one version."""
+        return ask_the_same(self.base.row, self.head.row)
 
     @property
     def warning(self) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from promptctl.comparisons.flips import MOST_ASKED
 from promptctl.comparisons.sides import Sides
+from promptctl.evaluations.plan import ask_the_same
 from promptctl.files.wording import count
 from promptctl.log.results import EvaluationRow
 
@@ -24,8 +25,7 @@ def notes_on(sides: Sides) -> list[str]:
     if code_left_out := sides.head.row.spec.code_left_out:
         notes.append(code_left_out)
     findings, earlier = sides.flipped.findings, sides.flipped.earlier
-    rows = (sides.base.row, sides.head.row)
-    if not findings.flips.count and len({(row.digest, row.model) for row in rows}) == 1:
+    if not findings.flips.count and ask_the_same(sides.base.row, sides.head.row):
         notes.append("both sides are the same version")
     if findings.asked and findings.flips.count > MOST_ASKED:
         notes.append(f"of {findings.flips.count} flipped cases a random sample of {findings.asked} was asked for again")

@@ -109,10 +109,8 @@ class Pair:
     @property
     def is_same(self) -> bool:
         """True if both sides ask the same of one version, and take a reply that is known from the cache."""
-        base, head = (each.row() for each in self.sides) if self.base is not None else (None, self.head.row())
-        if base is None or head.spec.replies != "cache":
-            return False
-        return (base.digest, base.model) == (head.digest, head.model) and not base.spec.unlike(head.spec)
+        rows = [each.row() for each in self.sides]
+        return self.base is not None and self.head.spec.replies == "cache" and ask_the_same(*rows)
 
     def again(self, ids: Collection[str], repeats: int) -> Pair:
         """Return the pair over these cases alone, so often: both sides are asked anew, nothing comes from the cache."""
@@ -123,6 +121,11 @@ class Pair:
             return replace(wanted, spec=replace(spec, repeats=repeats))
 
         return Pair(fresh(self.head), fresh(self.base) if self.base is not None else None)
+
+
+def ask_the_same(base: EvaluationRow, head: EvaluationRow) -> bool:
+    """Return True if both evaluations asked the same of one version."""
+    return (base.digest, base.model) == (head.digest, head.model) and not base.spec.unlike(head.spec)
 
 
 def can_differ(row: EvaluationRow) -> bool:

@@ -118,7 +118,7 @@ def _chance(found: Compared) -> str:
         metric = found.comparison.metric(verdict.metric or PASSED)
         return reasons.ruled_out(metric, found.rule.margin) if metric else ""
     if not found.comparison.regressed and not found.comparison.improved:
-        return f"no case flipped, but {count(verdict.n, 'case')} cannot rule out a loss"
+        return "no case flipped" + ("" if found.is_same else f", but {count(verdict.n, 'case')} cannot rule out a loss")
     procedure = found.comparison.procedure
     if verdict.p >= _SIGNIFICANT:
         return f"it may be chance (p {_p(verdict.p)})"

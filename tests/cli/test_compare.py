@@ -786,6 +786,7 @@ class TestRule:
     def test_a_version_beside_itself_is_told_and_shares_no_error_rate(self, change: Change, cli: Cli) -> None:
         ran = cli("eval", "triage", "--against", "@main", "-m", "local/gpt-4o-mini", "-m", "local/other")
         assert (ran.exit_code, ran.out.count("both sides are the same version")) == (0, 2)
+        assert (ran.out.count("\n  no case flipped"), "cannot rule out" in ran.out) == (2, False)
         assert "share an error rate" not in ran.err
 
 

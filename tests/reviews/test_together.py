@@ -195,6 +195,23 @@ class TestEval:
         early = against(desks, replies="cache", until="decided")
         assert {each.comparison.procedure.comparisons for each in early.compared} == {len(PROMPTS)}
 
+    def test_what_flipped_though_it_did_not_change_takes_its_share(self, desks: Pull) -> None:
+        """As many cases are lost as are gained, so that both sides pass as many."""
+        asked: Counter[str] = Counter()
+
+        async def answer(exchange: Exchange) -> None:
+            _, id_, _, number = str(exchange.request.body["messages"][-1]["content"]).split()
+            asked[f"{id_} {number}"] += 1
+            is_wrong = id_ in PROMPTS[1:3] and number == ("0" if asked[f"{id_} {number}"] == 1 else "1")
+            await reply("wrong" if is_wrong else "billing")(exchange)
+
+        desks.server.default = answer
+        desks.edit(f"prompts/{PROMPTS[0]}.prompt.yaml", "messages:", "parameters: {max_tokens: 9}\nmessages:")
+        against(desks, replies="ask", rule=GateRule(reruns=0))
+        found = against(desks, replies="cache", rule=GateRule(reruns=0)).compared
+        assert [each.base.row.totals.passed - each.head.row.totals.passed for each in found] == [0] * len(PROMPTS)
+        assert {each.comparison.procedure.comparisons for each in found} == {3}
+
     def test_prompts_that_get_the_same_first_answers_are_asked_apart(self, desks: Pull) -> None:
         """An answer out of the cache would count once for each of them."""
         for id_ in PROMPTS:
