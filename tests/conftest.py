@@ -10,10 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ import hypothesis
 import pytest
 from _pytest.runner import runtestprotocol
 
+from promptctl.errors import WorkspaceError
+from promptctl.files.writing import temporary_folder
 from tests.browser import browser as browser
 from tests.warm_command import warm_command as warm_command
 from tests.warm_command import warm_pytest as warm_pytest
@@ -47,19 +48,32 @@ SECRET_NAMES = ("_API_KEY", "_TOKEN", "_SECRET", "_BASE_URL", "_API_BASE")
 def pytest_configure(config: pytest.Config) -> None:
     """Let processes that share the tests write into memory: it takes them a tenth less time of the processor.
 
-    Only where the system offers enough of it, and runs programs from there.
+    Only where enough of it is to spare, and programs run from there. The next run removes what a killed one left.
     """
     if sys.platform != "linux" or config.option.basetemp or not getattr(config.option, "numprocesses", None):
         return
-    with suppress(OSError):
-        found = os.statvfs(MEMORY)
-        if found.f_bavail * found.f_frsize > ROOM and not found.f_flag & os.ST_NOEXEC:
-            folder = config.option.basetemp = tempfile.mkdtemp(prefix="promptctl-tests-", dir=MEMORY)
-            config.add_cleanup(lambda: _remove(folder))
+    with suppress(OSError, WorkspaceError):
+        if _spare_memory() > ROOM and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+            opened = ExitStack()
+            folder = opened.enter_context(temporary_folder("suite", Path(MEMORY)))
+            config.add_cleanup(opened.close)
+            made = config.option.basetemp = str(folder / "t")  # pytest makes it anew: `folder` is what is locked
+            opened.callback(lambda: subprocess.run(["rm", "-rf", made], check=False))
 
 
-def _remove(folder: str) -> None:
-    subprocess.run(["rm", "-rf", folder], check=False)
+def _spare_memory() -> int:
+    """Number of bytes that the file system, the machine and the container can all spare."""
+    found = os.statvfs(MEMORY)
+    told = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
+    spare = [found.f_bavail * found.f_frsize, int(told[1]) << 10 if told else 0]
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # there is no such file, or no limit
+            most, taken = (int(Path("/sys/fs/cgroup", name).read_text()) for name in (limit, used))
+            spare.append(most - taken)
+    return min(spare)
 
 
 def pytest_collection() -> None:
