@@ -88,6 +88,10 @@ def _missing(wanted: Telemetry) -> str | None:
     return None if is_here else "OpenTelemetry is not installed"
 
 
+def _blank_or(pattern: str) -> Callable[[str], object]:
+    return re.compile(rf"\s*(?:{pattern})?\s*").fullmatch
+
+
 def _is_address(endpoint: str) -> bool:
     try:
         address = urlsplit(endpoint)
@@ -110,13 +114,17 @@ def _number(text: str, read: Callable[[str], float] = float) -> float:
 
 
 # Variables by their names, what each may hold, and what is said of one that holds anything else: OpenTelemetry itself
-# would print it, and a header is a secret.
+# would print it, and a header is a secret. It takes no blank for a number or a sampler.
 _CHECKS: tuple[tuple[str, Callable[[str], object], str], ...] = (
-    (f"{_OTLP}PROTOCOL", "http/protobuf".__eq__, "is `{}`, and only http/protobuf is spoken (port 4318)"),
-    (f"{_OTLP}ENDPOINT", _is_address, "is no address such as http://127.0.0.1:4318"),
-    (f"{_OTLP}COMPRESSION", re.compile("(?i)none|gzip|deflate").fullmatch, "is none, gzip or deflate"),
+    (f"{_OTLP}PROTOCOL", _blank_or("http/protobuf"), "is `{}`, and only http/protobuf is spoken (port 4318)"),
+    (
+        f"{_OTLP}ENDPOINT",
+        lambda text: not text.strip() or _is_address(text.strip()),
+        "is no address such as http://127.0.0.1:4318",
+    ),
+    (f"{_OTLP}COMPRESSION", _blank_or("(?i:none|gzip|deflate)"), "is none, gzip or deflate"),
     (f"{_OTLP}HEADERS", _are_headers, "is not written as name=value,name=value, each value percent-encoded"),
-    ("OTEL_(?:TRACES|METRICS|LOGS)_EXPORTER", re.compile("otlp|none").fullmatch, "is `otlp` or `none`, not `{}`"),
+    ("OTEL_(?:TRACES|METRICS|LOGS)_EXPORTER", _blank_or("otlp|none"), "is `otlp` or `none`, not `{}`"),
     ("OTEL_TRACES_SAMPLER", lambda text: text.lower() in _SAMPLERS, f"is one of {', '.join(_SAMPLERS)}, not `{{}}`"),
     (f"{_OTLP}TIMEOUT|OTEL_METRIC_EXPORT_(?:INTERVAL|TIMEOUT)", lambda text: _number(text) > 0, "is no number above 0"),
     (
@@ -126,7 +134,7 @@ _CHECKS: tuple[tuple[str, Callable[[str], object], str], ...] = (
     ),
     (
         "TRACEPARENT",
-        re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?").fullmatch,
+        _blank_or("(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"),
         "names no span: it is written as 00-<32 hex digits>-<16 hex digits>-01",
     ),
 )
@@ -136,9 +144,9 @@ def _fault(environ: Mapping[str, str]) -> str | None:
     """Return what is wrong with a variable that says what is exported, where to, or below which span."""
     for names, fits, words in _CHECKS:
         for name in sorted(environ):
-            if (value := environ[name].strip()) and re.fullmatch(names, name) and not fits(value):
+            if (value := environ[name]) and re.fullmatch(names, name) and not fits(value):
                 return f"{name} {words.format(printable(value))}"
-    sampler = environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    sampler = environ.get("OTEL_TRACES_SAMPLER", "").lower()
     if sampler.endswith("traceidratio") and not 0 <= _number(environ.get("OTEL_TRACES_SAMPLER_ARG", "")) <= 1:
         return f"OTEL_TRACES_SAMPLER_ARG is the share for {sampler}, from 0 to 1"
     return None
