@@ -308,7 +308,8 @@ class LogRecorder:
     def close(self) -> None:
         """Wait for what the threads do, and end them; the next record starts new ones.
 
-        As the program ends, those are threads of its own, which stand still after it.
+        As the program ends, threads of its own write their records themselves, and stand still after it: their records
+        are waited for too.
         """
         if (threads := self._threads.pop(os.getpid(), None)) is not None:
             with suppress(RuntimeError):  # a warning closes the workspace from one of them

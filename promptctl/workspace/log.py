@@ -338,7 +338,6 @@ class Log:
 
 def _live(context: Context, wanted: Filter) -> Filter:
     """Return the filter with the versions that labels named at its moment, as far as this clone knows."""
-
     from promptctl.promotion.labelling import Labelling
     from promptctl.versions.at_time import live_versions
 
