@@ -162,7 +162,7 @@ def _no_foreign_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As pytest's own, which lists the folders of all tests before to find the next number."""
-    name = re.sub(r"\W", "_", request.node.name)[:30]
+    name = re.sub(r"\W", "_", request.node.name)[:20]  # sessions of pages show it, in 100 columns
     folder = tmp_path_factory.getbasetemp() / f"{name}{next(_numbers)}"
     folder.mkdir(mode=0o700)
     return folder
