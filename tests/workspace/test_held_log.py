@@ -319,13 +319,18 @@ def test_a_loop_goes_on_while_a_record_of_a_workspace_that_was_dropped_waits(wor
         dropped = open_workspace(workspace.root, {})
         await dropped.arun("greet", {"name": "Ada"}, model="echo/echo")
 
+    def writing() -> int:
+        return sum(each.name.startswith("promptctl-log") for each in threading.enumerate())
+
     async def main() -> float:
         with held(workspace) as other:
+            before = writing()
+            asked = asyncio.create_task(cancelled_call())
+            while writing() == before:  # noqa: ASYNC110 - a thread begins
+                await asyncio.sleep(0.01)
+            asked.cancel()
             release = threading.Timer(HELD_S, other.execute, ["ROLLBACK"])
             release.start()
-            asked = asyncio.create_task(cancelled_call())
-            await asyncio.sleep(0.3)
-            asked.cancel()
             begun = time.monotonic()
             with suppress(asyncio.CancelledError):
                 await asked
