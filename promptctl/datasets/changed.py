@@ -92,7 +92,9 @@ class _Side:
         if path not in self._hashes:
             self._hashes[path] = None
             with suppress(FileNotFoundError, WorkspaceError):
-                self._hashes[path] = sha256(self._index.tree.read(path, max_bytes=_MOST_BYTES)).digest()
+                data = self._index.tree.read(path, max_bytes=_MOST_BYTES)
+                # Whoever checks files out decides on their line ends.
+                self._hashes[path] = sha256(data.replace(b"\r\n", b"\n")).digest()
         return self._hashes[path]
 
 

@@ -77,6 +77,8 @@ def test_recordings_count_where_they_answer(name: str, changed: list[str]) -> No
     assert changed_since(DatasetIndex(after), before, is_replayed=True) == changed
     of_recordings = Settings(model="replay/x/y")
     assert changed_since(DatasetIndex(after), before, settings=(of_recordings, of_recordings)) == changed
+    of_linux, of_windows = (MemoryTree({**FILES, path: f"{{}}{end}"}) for end in ("\n", "\r\n"))
+    assert changed_since(DatasetIndex(of_windows), of_linux, is_replayed=True) == []
     judged = Settings(model="x/y", gate=GateSettings(judge="replay/x/y"))
     now = MemoryTree({**JUDGED, path: "{}"})
     assert changed_since(DatasetIndex(now), MemoryTree(JUDGED), settings=(judged, judged)) == ["more/b"]
