@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from promptctl.comparisons.compared import Compared, judged
 from promptctl.comparisons.comparison import PASSED
-from promptctl.comparisons.confirmation import find_earlier
 from promptctl.comparisons.deciding import until_of
 from promptctl.comparisons.flips import MOST_TIMES
 from promptctl.comparisons.notes import notes_on
@@ -17,9 +16,8 @@ from promptctl.comparisons.sides import Sides
 from promptctl.comparisons.together import JointTest, JointVerdict, groups_of, wanted_together
 from promptctl.errors import UsageError
 from promptctl.evaluations.earlier import same_evaluation
-from promptctl.evaluations.evaluation import Evaluation, cases_of, load
+from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.plan import Pair
-from promptctl.log.results import EvaluationRow
 
 if TYPE_CHECKING:
     from promptctl.evaluations.session import Session
@@ -52,11 +50,16 @@ async def compare_pairs(
             hint="judge them too, with --metric passed, or ask every case",
         )
     made = await _first_answers(log, session, pairs, rule, several)
-    if among is None and not is_by_until:  # what ends early ends at the level that it began with
-        several -= sum(each.is_same and _is_alike(log, *sides) for each, sides in zip(pairs, made, strict=True))
-    sides = {
-        at: Sides(log, rule, base, head, pairs[at], max(1, several)) for at, (base, head) in enumerate(made) if base
-    }
+
+    def sides_of(several: int) -> dict[int, Sides]:
+        both = enumerate(zip(pairs, made, strict=True))
+        return {at: Sides(log, rule, base, head, each, max(1, several)) for at, (each, (base, head)) in both if base}
+
+    # What ends early ends at the level that it began with.
+    same = [] if among or is_by_until else [at for at, each in enumerate(pairs) if each.is_same]
+    sides = sides_of(several - len(same))
+    if apart := sum(not sides[at].is_alike for at in same):
+        sides = sides_of(several - len(same) + apart)
     tests = [JointTest(each, [sides[at] for at in each.members], rule) for each in groups]
     for time in range(MOST_TIMES):
         besides = wanted_together(tests, time)
@@ -89,19 +92,6 @@ async def _first_answers(
     untils = [until_of(log, each, bases.get(at), rule, comparisons) for at, each in enumerate(pairs)]
     made = await _run(session, [Pair(each.head, missing.get(at)) for at, each in enumerate(pairs)], untils)
     return [(first[0] if first else bases.get(at), head) for at, (*first, head) in enumerate(made)]
-
-
-def _is_alike(log: Store, base: Evaluation | None, head: Evaluation) -> bool:
-    """Return True if no test can tell both sides apart; what flipped in an earlier comparison is tested again."""
-    if base is None:
-        return False
-    compared = [(base.row, head.row), *find_earlier(log, base.row, head.row).comparisons]
-    return all(_grades(log, before) == _grades(log, after) for before, after in compared)
-
-
-def _grades(log: Store, row: EvaluationRow) -> list[object]:
-    outcomes = (case.outcome for case in cases_of(log, row))
-    return [(each.case_id, each.status, each.pass_share, each.score, each.scores) for each in outcomes]
 
 
 async def _run(

@@ -42,6 +42,15 @@ class Sides:
         self.comparison = replace(compared, is_timed_together=is_timed_together, edited=edited)
 
     @property
+    def is_alike(self) -> bool:
+        """True if no test can tell both sides apart: no case ever flipped, and no grade differs."""
+        flips = self.flipped.flips
+        return not (flips.count or any(flips.tested)) and all(
+            (before.pass_share, before.score, before.scores) == (after.pass_share, after.score, after.scores)
+            for before, after in ((each.base, each.head) for each in self.comparison.graded)
+        )
+
+    @property
     def made_with_head(self) -> frozenset[str]:
         """The cases that were edited, or added, together with head."""
         return self.comparison.edited | self.added
