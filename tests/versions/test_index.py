@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from promptctl.errors import HistoryIncomplete
-from promptctl.git import walk as git_walk
 from promptctl.git.walk import walk
-from promptctl.versions import index, index_store
+from promptctl.versions import closures, index, index_store
 from promptctl.versions.repository import Repository
 from promptctl.workspace import open_workspace
 from tests.repositories import Repo, prompt_text
@@ -76,7 +75,7 @@ def no_walk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         walked.append(len(commits))
         return walk(git, commits, *pathspecs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(git_walk, "walk", counted)
+    monkeypatch.setattr(closures, "walk", counted)
     return walked  # type: ignore[return-value]
 
 
@@ -266,7 +265,7 @@ def test_a_build_that_breaks_off_leaves_the_index_as_it_was(line: Repo, monkeypa
         raise HistoryIncomplete("no")
 
     with monkeypatch.context() as patched:
-        patched.setattr(git_walk, "walk", interrupted)
+        patched.setattr(closures, "walk", interrupted)
         with pytest.raises(HistoryIncomplete):
             numbers_of(line)
     assert numbers_of(line) == [1, 2, 3, 4]
