@@ -24,6 +24,7 @@ Left = dict["Attempts", tuple[Cancel, asyncio.AbstractEventLoop]]
 T = TypeVar("T")
 _GRACE_S = 10.0
 _LAST_S = 1.0
+_IS_PARENTS = "the stream goes on in the process that began it, not in one that was forked from it"
 # Libraries that put greenlets in the place of threads, and where each keeps what it has patched.
 _PATCHERS = {"gevent": ("gevent.monkey", "saved"), "eventlet": ("eventlet.patcher", "already_patched")}
 
@@ -110,9 +111,10 @@ class LoopThread:
         """Yield the items of an asynchronous generator; closing the iterator early closes the generator.
 
         `owner` is kept meanwhile: if the last item let go of it, in the thread of the loop, that could not end with it.
-        Raises what `run` does if the loop is closed before the call has ended, also while nobody waits for an item.
+        Raises what `run` does if the loop is closed before the call has ended, also while nobody waits for an item, and
+        `Cancelled` in a forked child.
         """
-        closings, item = self._closings, None
+        closings, process, item = self._closings, os.getpid(), None
         try:
             while closings == self._closings:
                 try:
@@ -121,7 +123,7 @@ class LoopThread:
                     break
                 yield item
             if closings != self._closings and not isinstance(item, Execution):
-                raise _was_closed()
+                raise _was_closed() if process == os.getpid() else Cancelled(_IS_PARENTS)
         finally:
             if closings == self._closings and self.is_running:
                 self.run(generator.aclose())
