@@ -167,7 +167,9 @@ def evaluate(
     workspace = options.workspace_of(context)
     names, failed_of = split_names(workspace, subjects.names) if choice.failed else (subjects.names, None)
     ending, since = EvaluationEnding(workspace, output), subjects.changed_since
-    refs = _refs(ending, names, subjects, asked, failed_of, is_failed=choice.failed, against=against)
+    models = (*asked.models, judging.judge or "")
+    is_replayed = asked.replies == "replay" or any(each.startswith("replay/") for each in models)
+    refs = _refs(ending, names, subjects, failed_of, is_replayed=is_replayed, is_failed=choice.failed, against=against)
     if since is not None and not refs:
         tested = f"nothing that {' or '.join(subjects.datasets)} tests" if subjects.datasets else None
         ending.nothing(
@@ -226,9 +228,9 @@ def _refs(
     ending: EvaluationEnding,
     names: Sequence[str],
     subjects: SubjectOptions,
-    asked: options.ReplyOptions,
     failed_of: str | None,
     *,
+    is_replayed: bool,
     is_failed: bool,
     against: str | None,
 ) -> list[str] | None:
@@ -237,7 +239,6 @@ def _refs(
     if bool(names) + subjects.everything + (subjects.changed_since is not None) > 1:
         raise UsageError("give prompts, --all or --changed-since: one of them")
     if subjects.changed_since is not None:
-        is_replayed = asked.replies == "replay" or any(model.startswith("replay/") for model in asked.models)
         since, tell_broken = subjects.changed_since, ending.broken.tell
         return workspace.datasets.changed_since(since, subjects.datasets, tell_broken, is_replayed=is_replayed)
     if subjects.everything:

@@ -371,6 +371,16 @@ class TestChangedSince:
         self.rows(history, "one", "two")
         assert self.evaluated(cli) == ["big"]
 
+    @pytest.mark.parametrize(
+        "options",
+        [["--replies", "replay"], ["-m", "replay/local/gpt-4o-mini"], ["--judge", "replay/local/gpt-4o-mini"]],
+    )
+    def test_recordings_count_where_they_answer(self, history: Lab, cli: Cli, options: list[str]) -> None:
+        assert cli("eval", "triage", "--replies", "record").exit_code == 0
+        assert self.evaluated(cli) == []
+        rows = cli("eval", "--changed-since", "HEAD", "--dry-run", "--json", *options).json
+        assert [row["prompt"] for row in rows] == ["triage"]
+
     def test_a_dataset_that_tests_nothing_that_changed_is_nothing_to_do(self, history: Lab, cli: Cli) -> None:
         history.write("prompts/triage.prompt.yaml", PROMPT.replace("role: user", "role: system"))
         assert self.evaluated(cli, "-d", "triage") == ["triage"]
