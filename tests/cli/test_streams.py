@@ -78,7 +78,7 @@ def test_ctrl_c_is_told_in_one_word(workspace: Path) -> None:
     program = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     with (workspace / "pipe").open("w"):  # opens once the program reads it
         program.send_signal(signal.SIGINT)
-        _, said = program.communicate()
+    _, said = program.communicate()  # Python sees a signal that comes just before it reads once the pipe is closed
     assert (program.returncode, said.strip()) == (130, "interrupted")
 
 
