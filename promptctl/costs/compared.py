@@ -252,8 +252,10 @@ def _words(change: float, digits: int = 0) -> str:
 def _notes(names: tuple[str, str], base: CostSide, head: CostSide) -> list[str]:
     """Return in what the calls of both sides differ, beside the version."""
     notes = []
-    models = {*base.models, *head.models} if base.models and head.models else ()
-    if max((abs(base.models.get(each, 0) - head.models.get(each, 0)) for each in models), default=0) > _LEAST_SHIFT:
+    shifts = [abs(base.models.get(each, 0) - head.models.get(each, 0)) for each in {*base.models, *head.models}]
+    # Few calls of a model that the other side never asked can be what makes one side dear.
+    is_other = base.models.keys() != head.models.keys() or max(shifts, default=0) > _LEAST_SHIFT
+    if base.models and head.models and is_other:
         shares = [
             f"{name}: " + ", ".join(f"{model} {percent(share)}" for model, share in side.models.items())
             for name, side in zip(names, (base, head), strict=True)

@@ -80,7 +80,14 @@ class Labelling:
         """
         label, mover, moment, known = self._mover(name, reason)
         ref = Ref(label.prompt) if version is None else parse_ref(f"{label.prompt}@{_at(name, version)}")
-        found = self._context.repository.resolve(ref, moment=moment)
+        try:
+            found = self._context.repository.resolve(ref, moment=moment)
+        except InvalidFiles as error:
+            if version is not None:
+                raise
+            also = f"or name what is committed: promptctl label set {label} HEAD"
+            hints = [replace(each, hint="; ".join(filter(None, (each.hint, also)))) for each in error.problems]
+            raise InvalidFiles(hints) from error
         if version is None and not found.version.is_dirty:
             # A label names what is committed, which Git's filters may have changed here.
             found = self._context.repository.resolve(replace(ref, at=found.version.commit), moment=moment)

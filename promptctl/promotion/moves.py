@@ -121,7 +121,9 @@ class Mover:
             rules.check_is_no_branch(self._git, label.label)
             self._check_new_name(label)
         elif _names(before, target) and self._is_signed(before):
-            return _unmoved(before)
+            was = before.version
+            note = None if was == target.version else f"{target.version} was {was} when {label} was set to it"
+            return replace(_unmoved(before), note=note)
         if seen is not None and (before is None or before.event.oid != seen.oid):
             raise LabelRefused(f"{label} was moved meanwhile, after {seen.name}", hint=f"promptctl label log {label}")
         if is_by_number:
@@ -299,7 +301,7 @@ def _candidate(event: LabelEvent) -> Candidate:
 
 
 def _names(state: LabelState, target: Candidate) -> bool:
-    return state.is_live and (state.digest, state.version) == (target.digest, target.version)
+    return state.is_live and _is_same_version(state.event, target)
 
 
 def _unmoved(state: LabelState) -> MoveResult:
@@ -316,15 +318,17 @@ def _version_before(events: Sequence[LabelEvent]) -> LabelEvent | None:
     for event in events:
         if event.action == "remove":
             continue
-        known = [index for index, other in enumerate(live) if _version(other) == _version(event)]
+        known = [index for index, other in enumerate(live) if _is_same_version(other, event)]
         if event.action == "rollback" and known:
             del live[known[-1] + 1 :]
-        elif not live or _version(live[-1]) != _version(event):
+        elif not live or not _is_same_version(live[-1], event):
             live.append(event)
     if events and events[-1].action == "remove":
         return live[-1] if live else None
     return live[-2] if len(live) > 1 else None
 
 
-def _version(event: LabelEvent) -> tuple[str, str]:
-    return event.digest, event.version
+def _is_same_version(event: LabelEvent, other: LabelEvent | Candidate) -> bool:
+    """Return True if both name one version; a commit without a number may have got one in between."""
+    is_same = event.version == other.version or event.commit == other.commit
+    return event.digest == other.digest and is_same

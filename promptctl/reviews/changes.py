@@ -21,6 +21,7 @@ from promptctl.files.names import (
     is_human_labels,
     is_prompt_file,
     is_recording,
+    recording_path,
 )
 from promptctl.files.tree import prompt_files
 from promptctl.files.wording import name_some
@@ -28,6 +29,7 @@ from promptctl.git.repository import Git
 from promptctl.git.tree_changes import changed_files, new_links, new_workspaces
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.git.walk import FileChange
+from promptctl.models.gateway import REPLAY
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.change_notes import change_notes
@@ -42,11 +44,11 @@ class Changes:
     """The changes of one review.
 
     `files` are shared files, with the prompts that pull them in; `recordings` files of recorded replies. `tests` names
-    for each prompt to evaluate the datasets to do it over: all of its own where its behaviour is another, else those
-    that changed. `stale` names by the former id of each prompt that has none in HEAD the datasets that test it and did
-    not change. `notes` are of files that none of these shows. With `is_about_judges` HEAD changed calibrations.
-    `default_model` is what HEAD's prompts without a model have once it is merged. `lines` are the first that differ, by
-    path, of files that both sides have.
+    for each prompt to evaluate the datasets to do it over: all of its own where its behaviour is another, or recordings
+    answer for it that changed, else those that changed. `stale` names by the former id of each prompt that has none in
+    HEAD the datasets that test it and did not change. `notes` are of files that none of these shows. With
+    `is_about_judges` HEAD changed calibrations. `default_model` is what HEAD's prompts without a model have once it is
+    merged. `lines` are the first that differ, by path, of files that both sides have.
     """
 
     prompts: tuple[PromptReview, ...] = ()
@@ -83,7 +85,7 @@ class ChangeFinder:
     """Finds the changes from `base` to `head`; only files that the changed ones can reach are loaded.
 
     Datasets of both sides are read as `reading` says. If the `default_models` of both differ, each prompt without a
-    model of its own has changed.
+    model of its own has changed. With `is_replayed` recordings answer, whatever model a prompt names.
     """
 
     git: Git
@@ -91,6 +93,7 @@ class ChangeFinder:
     head: CommitTree | WorkTree
     reading: DatasetReading
     default_models: tuple[str | None, str | None] = (None, None)
+    is_replayed: bool = False
     _changed: list[FileChange] = field(init=False)
     _loaded: dict[tuple[int, str], _Loaded] = field(default_factory=dict)
     _shared: dict[str, list[str]] = field(default_factory=dict)
@@ -107,7 +110,7 @@ class ChangeFinder:
             prompts=tuple(prompts),
             datasets=tuple(sorted(datasets, key=lambda each: each.path)),
             files={path: tuple(sorted(set(ids))) for path, ids in sorted(self._shared.items())},
-            recordings=tuple(change.path for change in self._changed if is_recording(change.path)),
+            recordings=self._recordings,
             tests=self._tests(prompts, datasets),
             stale=stale,
             notes=(*self._notes(prompts), *self._of_no_prompt(prompts, datasets, stale)),
@@ -316,7 +319,24 @@ class ChangeFinder:
             for id_ in dataset.prompts:
                 if id_ not in changed and self._load(self.head, id_).prompt is not None:
                     tests.setdefault(id_, []).append(dataset.path)
+        tests |= self._answered_differently(changed)
         return {id_: tuple(paths) for id_, paths in sorted(tests.items())}
+
+    @property
+    def _recordings(self) -> tuple[str, ...]:
+        return tuple(change.path for change in self._changed if is_recording(change.path))
+
+    def _answered_differently(self, besides: Container[str]) -> Iterator[tuple[str, list[str]]]:
+        """Yield the prompts that changed recordings may answer for, with all of their datasets."""
+        if not self._recordings:
+            return
+        own = {recording_path(id_): id_ for tree in (self.base, self.head) for id_ in prompt_paths(tree)}
+        for id_, paths in DatasetIndex(self.head).tested_prompts(skips_broken=True).items():
+            prompt = self._load(self.head, id_).prompt
+            if prompt is None or id_ in besides or all(own.get(path, id_) != id_ for path in self._recordings):
+                continue
+            if self.is_replayed or (prompt.model or self.default_models[1] or "").startswith(REPLAY):
+                yield id_, paths
 
 
 def _is_shared(path: str) -> bool:

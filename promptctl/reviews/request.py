@@ -9,6 +9,7 @@ from typing import Any
 from promptctl.comparisons.rule import GateRule
 from promptctl.evaluations.request import EvaluationRequest, EvaluationTerms
 from promptctl.log.results import Replies
+from promptctl.models.gateway import REPLAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,12 @@ class ReviewRequest(EvaluationTerms):
     replies: Replies = "cache"
     fails_on_breaking: bool = False
     arguments: Sequence[str] = ()
+
+    @property
+    def is_replayed(self) -> bool:
+        """True if recordings answer or judge, whatever model a prompt names."""
+        models = (*self.models, self.judge or "")
+        return self.replies == "replay" or any(model.startswith(REPLAY) for model in models)
 
     def evaluation(self, ref: str, dataset: str) -> EvaluationRequest:
         """Return the request to evaluate one prompt over one dataset, as this review asks for it."""

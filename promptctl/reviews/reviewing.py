@@ -70,7 +70,7 @@ def review(context: Context, request: ReviewRequest, in_session: InSession) -> R
             default_models = (other.settings.model, other.settings.model if request.models else own.default_model)
             reading = DatasetReading(tip, other.settings.limits)
             judged = replace(reading, judging=judging.of)
-            changes = ChangeFinder(git, base, head, judged, default_models).changes()
+            changes = ChangeFinder(git, base, head, judged, default_models, request.is_replayed).changes()
             tasks = tuple(tasks_of(other, request, found, changes))
             differs = is_changed(tip, head, SETTINGS)
             named = filter(None, (other.settings.model, other.settings.gate.judge, request.judge))

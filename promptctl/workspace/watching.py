@@ -20,8 +20,9 @@ from promptctl.comparisons.rule import GateRule
 from promptctl.errors import INCOMPLETE, WorkspaceError
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.plan import Pair, Plan
-from promptctl.files.names import DATASETS, SETTINGS
+from promptctl.files.names import DATASETS, SETTINGS, is_recording, recording_path
 from promptctl.files.tree import FileStamp, file_stamp, prompt_files
+from promptctl.prompts.loading import prompt_paths
 from promptctl.workspace.evaluating import in_session, plan_alone, rule_for
 
 if TYPE_CHECKING:
@@ -45,14 +46,19 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _WatchedWork:
-    """Everything that decides the results of one evaluation, or of one comparison by a rule."""
+    """Everything that decides the results of one evaluation, or of one comparison by a rule.
+
+    `recordings` are those that may answer, each with the stamp of its file.
+    """
 
     pair: Pair
     rule: GateRule
+    recordings: Mapping[str, FileStamp | None]
 
     def is_same(self, other: _WatchedWork) -> bool:
         ours, theirs = self.pair.sides, other.pair.sides
-        return self.rule == other.rule and len(ours) == len(theirs) and all(map(_is_same, ours, theirs))
+        is_same = (self.rule, self.recordings) == (other.rule, other.recordings) and len(ours) == len(theirs)
+        return is_same and all(map(_is_same, ours, theirs))
 
 
 class EvaluationWatch:
@@ -138,7 +144,10 @@ class EvaluationWatch:
             limits = replace(self._request.limits, max_cost_nano_usd=self._left_nano_usd)
             context = workspace.context.fresh()
             planned_pairs, self._rule = planned(context, replace(self._request, limits=limits, **changes))
-            works = {_key(pair.head): _WatchedWork(pair, self._rule) for pair in planned_pairs}
+            own = {recording_path(id_): id_ for id_ in prompt_paths(context.tree)}
+            works = {
+                _key(pair.head): _WatchedWork(pair, self._rule, self._recordings(pair, own)) for pair in planned_pairs
+            }
             self._latest = {key: self._latest[key] for key in works if key in self._latest}
             new = {
                 key: work for key, work in works.items() if key not in self._done or not work.is_same(self._done[key])
@@ -180,6 +189,12 @@ class EvaluationWatch:
             if now == before:
                 break
         return sorted(path for path in {*now, *self._stamps} if now.get(path) != self._stamps.get(path))
+
+    def _recordings(self, pair: Pair, own: Mapping[str, str]) -> dict[str, FileStamp | None]:
+        """Return the stamps of the recordings that may answer; `own` are the files of single prompts."""
+        id_ = pair.head.target.prompt.id
+        paths = [] if all(each.is_asked for each in pair.sides) else filter(is_recording, self._stamps)
+        return {path: self._stamps[path] for path in paths if own.get(path, id_) == id_}
 
     def _look(self) -> dict[str, FileStamp | None]:
         """Return the stamp of each file that an evaluation may read; those of before if nobody can tell."""

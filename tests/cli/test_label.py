@@ -102,6 +102,14 @@ def test_uncommitted_changes_cannot_get_a_label(cli: Cli, inside: Path) -> None:
     assert cli("label", "set", NAME, "HEAD").exit_code == 0
 
 
+def test_in_a_merge_that_is_not_resolved_the_error_names_what_can_be_labelled(cli: Cli, inside: Path) -> None:
+    path = f"prompts/{NAME.partition('@')[0]}.prompt.yaml"
+    write(inside, path, f"<<<<<<< HEAD\n{(inside / path).read_text()}=======\n>>>>>>> other\n")
+    ran = cli("label", "set", NAME)
+    assert (ran.exit_code, f"promptctl label set {NAME} HEAD" in ran.err) == (3, True)
+    assert cli("label", "set", NAME, "HEAD").exit_code == 0
+
+
 @pytest.mark.usefixtures("inside")
 def test_list_says_where_each_label_stands(cli: Cli) -> None:
     assert "no label is known here" in cli("label", "list").err

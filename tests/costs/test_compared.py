@@ -135,6 +135,14 @@ def test_what_else_differs_is_said(desk: Workspace) -> None:
     assert notes[1].startswith("every call of v1 is older than those of v2")
 
 
+def test_a_model_that_one_side_alone_asked_is_named_however_seldom(desk: Workspace) -> None:
+    fill(desk, 1, 40, 1_000_000)
+    fill(desk, 2, 39, 1_000_000)
+    fill(desk, 2, 1, 100_000_000, model="openai/gpt-4o")
+    note, *_ = desk.costs.compare("triage@v1", "@v2").notes
+    assert note.endswith("(v1: openai/gpt-4o-mini 100%; v2: openai/gpt-4o-mini 98%, openai/gpt-4o 2%)")
+
+
 def test_refs_that_are_not_two_versions_of_a_prompt_are_refused(desk: Workspace) -> None:
     with pytest.raises(UsageError, match="the same version, v2"):
         desk.costs.compare("triage@v2", "triage")

@@ -4,15 +4,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, RevisionNotFound, UsageError
 from promptctl.formats.settings_file import LabelSettings
+from promptctl.labels.chains import LabelState
 from promptctl.labels.push import push_labels
 from promptctl.labels.tags import Candidate, LabelName
 from promptctl.labels.trust import LabelTrust
+from promptctl.labels.writing import Draft, append
 from promptctl.promotion.moves import Mover, MoveResult, candidate_of
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import Version
@@ -51,6 +54,17 @@ def test_setting_what_is_live_makes_no_event(alone: Desk) -> None:
     result = alone.set("v2", reason="again")
     assert (result.is_moved, result.event) == (False, event)
     assert len(alone.tags()) == 2
+
+
+def test_a_commit_that_got_a_number_is_the_version_that_it_was(alone: Desk) -> None:
+    alone.set("v1")
+    later = alone.candidate("v2")
+    label, before = LabelName(PROMPT, "production"), replace(later, version="v1+1")
+    event = alone.mover.set(label, before).event
+    again = alone.mover.set(label, later)
+    assert (again.is_moved, again.event, again.note) == (False, event, f"v2 was v1+1 when {label} was set to it")
+    append(alone.git, None, alone.trust, LabelState(PROMPT, "production", event), Draft("set", label, later))
+    assert alone.mover.rollback(label).event.version == "v1", "earlier programs made an event of the number"
 
 
 def test_a_move_on_what_was_seen_is_refused_after_another_one(alone: Desk) -> None:

@@ -15,7 +15,7 @@ from promptctl.reports.review_files import write_review
 from promptctl.workspace import open_workspace
 from tests.openai_server import Exchange, OpenAIServer, reply
 from tests.reports.test_html import data_of
-from tests.reviews.conftest import SETTINGS, Cli, Pull, case, evaluation_of, obedient, prompt_of
+from tests.reviews.conftest import KEY, SETTINGS, Cli, Pull, case, evaluation_of, obedient, prompt_of
 
 PATH = "prompts/triage.prompt.yaml"
 
@@ -341,6 +341,21 @@ class TestRecordings:
         again = cli("review", "origin/main", "HEAD", "--replies", "replay", "--json")
         assert evaluation_of(again.json, "triage")["comparisons"][0]["verdict"] == "worse"
         assert (again.exit_code, pull.server.requests) == (CHECK_FAILED, [])
+
+    @pytest.mark.parametrize("own", [True, False])
+    def test_recordings_that_alone_changed_are_evaluated_where_they_answer(self, recorded: Pull, *, own: bool) -> None:
+        recorded.git("push", "--quiet", "origin", "HEAD:main")
+        recorded.git("fetch", "--quiet")
+        path = "datasets/recordings/triage.jsonl"
+        if own:
+            recorded.edit(path, '"reply":"wrong"', '"reply":"billing"')
+        else:
+            recorded.git("mv", path, "datasets/recordings/all.jsonl")
+            recorded.edit("datasets/recordings/all.jsonl", '"reply":"wrong"', '"reply":"billing"')
+        [found] = recorded.data(replies="replay")["evaluations"]
+        assert (found["prompt"], found["evaluations"][0]["passed"]) == ("triage", 8)
+        recorded.environ = dict(KEY)
+        assert recorded.data()["evaluations"] == [], "a model answers, not they"
 
     def test_two_fresh_clones_give_the_same_bytes(
         self, recorded: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch

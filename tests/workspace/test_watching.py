@@ -69,6 +69,21 @@ def test_only_what_a_saved_file_touches_is_evaluated_again(desk: Path, watch: Ev
     assert len(watch.latest) == 2
 
 
+def test_recordings_count_for_the_prompts_they_may_answer_for(desk: Path, watch: EvaluationWatch) -> None:
+    watch.evaluate(replies="record")
+    folder = "datasets/recordings"
+    for model, path, asked in (
+        ("replay/echo/echo", f"{folder}/one--greet.jsonl", ["one/greet"]),
+        ("replay/echo/echo", f"{folder}/all.jsonl", ["one/greet", "two/greet"]),
+        ("echo/echo", f"{folder}/two--greet.jsonl", []),
+    ):
+        watch.evaluate(models=[model], replies="ask")
+        text = (desk / path).read_text() if (desk / path).exists() else ""
+        write(desk, path, f"{text}\n")
+        assert watch.wait() == [path]
+        assert [each.row.prompt for each in watch.evaluate(models=[model], replies="ask")] == asked
+
+
 def test_a_half_written_file_is_waited_out(desk: Path, watch: EvaluationWatch) -> None:
     watch.evaluate()
     path = "prompts/one/greet.prompt.yaml"
