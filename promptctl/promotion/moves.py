@@ -321,7 +321,9 @@ def _version_before(events: Sequence[LabelEvent]) -> LabelEvent | None:
         known = [index for index, other in enumerate(live) if _is_same_version(other, event)]
         if event.action == "rollback" and known:
             del live[known[-1] + 1 :]
-        elif not live or not _is_same_version(live[-1], event):
+        elif live and live[-1].digest == event.digest:  # the same text, merged: nobody rolls back to it
+            live[-1] = event
+        else:
             live.append(event)
     if events and events[-1].action == "remove":
         return live[-1] if live else None

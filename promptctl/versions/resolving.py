@@ -254,9 +254,11 @@ class Resolver:
         if meant := did_you_mean(typed, [*labels, *self._moment.branches], f"{prompt}@{{}}"):
             return meant
         here = f"its labels here: {', '.join(labels)}; " if labels else ""
-        if self._moment.git.usual_remote() is None:
+        remote = self._moment.git.usual_remote()
+        if remote is None:
             return f"{here}a label is set with: promptctl label set {prompt}@LABEL"
-        return f"{here}labels set elsewhere come with: promptctl label fetch"
+        earlier = f"; those from before a rename with: {unshallow_hint(remote)}" if self._moment.is_shallow else ""
+        return f"{here}labels set elsewhere come with: promptctl label fetch{earlier}"
 
 
 def in_submodule(folder: str) -> str:

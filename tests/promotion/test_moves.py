@@ -93,6 +93,17 @@ def test_each_rollback_goes_one_version_further_back(alone: Desk) -> None:
     assert alone.live() == "v1"
 
 
+def test_a_rollback_never_goes_back_to_the_same_text(alone: Desk) -> None:
+    alone.set("v1")
+    alone.mover.set(LabelName(PROMPT, "production"), replace(alone.candidate("v2"), version="v1+1"))
+    squashed = alone.repo.git("commit-tree", "v2^{tree}", "-p", "v1", "-m", "Squash")
+    merged = alone.mover.set(LabelName(PROMPT, "production"), replace(alone.candidate("v2"), commit=squashed))
+    assert merged.is_moved
+    alone.set("v3")
+    back = [alone.mover.rollback(LabelName(PROMPT, "production")).event for _ in range(2)]
+    assert [(each.version, each.commit == squashed) for each in back] == [("v2", True), ("v1", False)]
+
+
 def test_a_rollback_can_name_the_event_to_go_back_to(alone: Desk) -> None:
     first = alone.set("v1").event
     for version in ("v2", "v4"):

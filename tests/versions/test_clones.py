@@ -104,6 +104,9 @@ def test_a_shallow_clone_knows_no_number_and_says_how_to_learn_it(pushed: Repo, 
     assert version.note is not None
     assert "git fetch --unshallow origin" in version.note
     assert opened(shallow).numbers()["a"].display == "v?"
+    with pytest.raises(RevisionNotFound) as unknown:
+        opened(shallow).resolve("a@production")
+    assert str(unknown.value.hint).endswith("those from before a rename with: git fetch --unshallow origin")
     for ask in (lambda: opened(shallow).versions_of("a"), lambda: opened(shallow).resolve("a@v3")):
         with pytest.raises(HistoryIncomplete) as error:
             ask()
