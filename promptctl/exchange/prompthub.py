@@ -44,7 +44,7 @@ def read(source: Source) -> ForeignContents:
     message = "is a user's message, of variables in Jinja" if names else "is a user's message"
     on.note("changed" if names else "kept", message, "text")
     native: dict[str, Any] = {
-        "name": str(data["name"]),
+        "name": str(data.get("name") or ""),
         **{key: data[key] for key in ("description", "tags") if data.get(key)},
         "inputs": {name: _schema(name, pieces) for name in names},
         "messages": [{"role": "user", "content": jinja_text(pieces)}],

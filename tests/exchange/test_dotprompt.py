@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from promptctl.exchange.dotprompt.reading import is_one
@@ -50,9 +52,10 @@ def imported(template: str, **beside: str) -> ForeignContents:
     return read("it.prompt", template, "dotprompt", **beside)
 
 
-def text(template: str, **inputs: object) -> str:
-    """What one message prints."""
-    (message,) = rendered(imported(template), inputs)
+def text(template: str, **given: Any) -> str:
+    """What one message prints with these inputs, and partials as `imported` takes them."""
+    beside = {name: given.pop(name) for name in [*given] if name.endswith("_dot_prompt")}
+    (message,) = rendered(imported(template, **beside), given)
     return str(message["content"])
 
 
@@ -231,8 +234,21 @@ def test_partials_are_included_or_written_in_place() -> None:
 
 
 def test_an_indented_partial_is_indented_line_by_line() -> None:
-    contents = imported("List:\n  {{> rows}}\nEnd", _rows_dot_prompt="- {{a}}\n- b\n{{#if a}}\n- c\n{{/if}}\n")
-    assert rendered(contents, {"a": "A"})[0]["content"] == "List:\n  - A\n  - b\n  - c\nEnd"
+    rows = "- {{a}}\n- b\n{{#if a}}\n- c\n- d\n{{/if}}\n  {{> more}}\n"
+    contents = imported("List:\n  {{> rows}}\nEnd", _rows_dot_prompt=rows, _more_dot_prompt="- e\n- f")
+    rest = "    - e\n    - fEnd"
+    assert rendered(contents, {"a": "A"})[0]["content"] == f"List:\n  - A\n  - b\n  - c\n  - d\n{rest}"
+    assert rendered(contents, {"a": ""})[0]["content"] == f"List:\n  - \n  - b\n{rest}"
+    assert "changed `{{> rows}}`: is indented as a text: lines within a value are not" in said(contents)
+
+
+def test_paths_in_a_partial_begin_where_its_call_says() -> None:
+    inside, nested = "{{name}}", 'A {{> p x="!"}}'
+    assert text("{{> p user}}", _p_dot_prompt=inside, user={"name": "Ada"}) == "Ada"
+    assert text("{{#with user}}{{> p ../pet}}{{/with}}", _p_dot_prompt=inside, user=1, pet={"name": "Rex"}) == "Rex"
+    assert text("{{#each list}}{{> p @index}}{{/each}}", _p_dot_prompt="{{this}}", list=["a", "b"]) == "01"
+    assert text(nested, _p_dot_prompt="{{x}}{{> q}}", _q_dot_prompt="{{x}}{{name}}", name="Ada") == "A !!Ada"
+    assert not imported(nested, _p_dot_prompt="{{x}}{{> q}}", _q_dot_prompt="{{name}}").files
 
 
 def test_a_cycle_of_partials_is_refused_with_its_chain() -> None:
@@ -268,6 +284,10 @@ def test_partials_that_double_end_in_time() -> None:
         ("{{role who}}x", "takes the role from a value"),
         ("{{history}}a{{history}}", "`{{history}}` stands here for the second time"),
         ('{{media url=x contentType="video/mp4"}}', "there is no part of the kind `video/mp4`"),
+        ("{{media url=x size=1}}", "takes `url=` and `contentType=`"),
+        ("{{media x url=x}}", "takes `url=` and `contentType=`"),
+        ("{{#if x}}text {{media url=x}}{{/if}}", "stands within a block or a partial that is not simple"),
+        ("{{#if x.y}}{{media url=x}}{{/if}}", "stands within a block or a partial that is not simple"),
         ("{{#if a}}x", "`{{#if a}}` is never closed"),
         ("{{#if a}}x{{/each}}", "`{{/each}}` closes `{{#if a}}`"),
         ("{{else}}", "`{{else}}` belongs to no block here"),
@@ -302,6 +322,33 @@ def test_litellms_dialect_is_told_by_its_content() -> None:
     assert any("as HTML has them" in note for note in said(contents))
     assert any(note.startswith("changed `dialect`: is LiteLLM's") for note in said(contents))
     assert refused("it.prompt", "System: {% if %}", "dotprompt")[0].place is not None
+    texts = declared("{{ b | upper }}{{ a }}\nUser: x \n  y \nSystem:")
+    assert list(texts["inputs"]) == ["b", "a"]
+    assert texts["messages"] == [
+        {"role": "user", "content": "{{ b | upper }}{{ a }}"},
+        {"role": "user", "content": "x\ny"},
+    ]
+
+
+def test_an_empty_key_of_the_front_matter_says_nothing() -> None:
+    for body in ("Hi", "System: Hi"):
+        empty = "".join(f"{key}:\n" for key in ("name", "description", "metadata", "config", "output", "tools"))
+        contents = imported(f"---\n{empty if body == 'Hi' else 'description:'}\n---\n{body}")
+        assert contents.prompts[0].data.keys() == {"messages"}
+        assert not any(note.fate == "dropped" for note in contents.notes)
+    assert "metadata" in str(said(imported("---\nmetadata: 5\n---\nHi")))
+
+
+def test_a_tool_without_a_name_is_dropped() -> None:
+    contents = imported("---\ntools: [a]\ntoolDefs: [{name: 5}, 7, {name: a}]\n---\nHi")
+    assert contents.prompts[0].data["tools"] == [{"type": "function", "function": {"name": "a"}}]
+    dropped = [str(note) for note in contents.notes if note.fate == "dropped"]
+    assert dropped == ["dropped `toolDefs[0]`: has no name", "dropped `toolDefs[1]`: has no name"]
+
+
+def test_an_address_in_the_file_is_no_template() -> None:
+    (message,) = rendered(imported('{{media url="https://example.com/{{x}}"}}Hi {{name}}'), {"name": "Ada"})
+    assert message["content"][0]["image_url"] == {"url": "https://example.com/{{x}}"}
 
 
 def test_a_long_chain_of_conditions_is_read() -> None:

@@ -356,6 +356,13 @@ def test_what_dotprompt_has_no_word_for_is_a_loss() -> None:
             {"placeholder": "one"},
             {"placeholder": "two"},
             {"role": "user", "content": " "},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "image_url", "image_url": {"url": 'https://example.com/"a"', "detail": "low"}},
+                    {"type": "text", "text": " "},
+                ],
+            },
         ],
         "output": {"schema": {"type": "object"}, "retries": 2, "strict": True, "name": "reply"},
         "tools": [{"type": "web_search"}, {"type": "function", "function": {"name": "f", "strict": True}}],
@@ -374,7 +381,23 @@ def test_what_dotprompt_has_no_word_for_is_a_loss() -> None:
         "messages.3 is written as `history`, the name that it has there",
         "messages.4 is a second placeholder, and there is one history",
         "messages.5 is empty, and is left out there",
+        "messages.6.content.0.image_url.detail has no word in Dotprompt",
+        "messages.6.content.0.image_url is put together from texts and values: there it is one of them",
+        "messages.6.content.1 is blank, and is left out there",
     ]
+
+
+@pytest.mark.parametrize(
+    ("history", "loss"),
+    [
+        ({"default": []}, []),
+        ({}, ["inputs.history is lost: a history there begins empty"]),
+        ({"default": [{}]}, ["inputs.history.default is lost: a history there begins empty"]),
+        ({"default": [], "maxItems": 3}, ["inputs.history is a history without `maxItems` there"]),
+    ],
+)
+def test_a_history_begins_empty_there(history: dict[str, Any], loss: list[str]) -> None:
+    assert lost({"inputs": {"history": {"type": "array", **history}}, "messages": [{"placeholder": "history"}]}) == loss
 
 
 def _objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

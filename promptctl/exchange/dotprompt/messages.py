@@ -139,14 +139,14 @@ class TemplateReader:
         value = resolve(url, scope, self._reader.inputs)
         if isinstance(value, TagValue) and value.is_optional:
             raise NotSaid(f"`{call.text}` shows what may not be given", "put it into `{{#if …}}`")
-        text = value.value if isinstance(value, Constant) else jinja_text([VariablePiece(value.path)])
+        text = TextPiece(str(value.value)) if isinstance(value, Constant) else VariablePiece(value.path)
         kind = call.options.get("contentType")
         if isinstance(kind, PathNode):
             message = "a part says its kind in the file, and this one is an image"
             self._reader.add(TagNote("dropped", f"contentType={kind.text}", message, call.place))
             resolve(kind, scope, self._reader.inputs)
             kind = None
-        return self._of_kind(str(text), str(kind.value) if kind else "", call)
+        return self._of_kind(jinja_text([text]), str(kind.value) if kind else "", call)
 
     def _of_kind(self, url: str, kind: str, call: TagCall) -> dict[str, Any]:
         if kind in _SOUNDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ from promptctl.template_languages.pieces import IncludePiece, Piece
 MARKERS = ("role", "history", "media", "section")
 MAX_NESTED = 20
 MAX_CALLS = 5_000
+# Of each line but an empty last one.
+_LINE_START = re.compile(r"^(?!\Z)", re.MULTILINE)
 
 
 class CalledPartials:
@@ -25,7 +28,7 @@ class CalledPartials:
 
     def __init__(self, source: Source, inputs: Inputs) -> None:
         self._source = source
-        self._nodes: dict[str, list[Node]] = {}
+        self._nodes: dict[tuple[str, str], list[Node]] = {}
         self._paths: dict[str, str] = {}
         self._files: dict[str, FileDraft] = {}
         self._chain: list[str] = []
@@ -71,19 +74,18 @@ class CalledPartials:
             raise NotSaid(message, "take one of the calls out", node.call.place)
         if len(self._chain) >= MAX_NESTED:
             raise NotSaid(f"partials call one another more than {MAX_NESTED} deep")
-        if name not in self._nodes:
-            self._nodes[name] = self._read(name, node)
-            self.reader.know_names(self._nodes[name])
+        if (name, node.indent) not in self._nodes:
+            self._nodes[name, node.indent] = self._read(name, node)
+            self.reader.know_names(self._nodes[name, node.indent])
         self._chain.append(name)
-        nodes = self._nodes[name]
-        return nodes if not node.indent else _indented(nodes, node.indent)
+        return self._nodes[name, node.indent]
 
     def leave(self) -> None:
         """Go back to the template that called the partial."""
         self._chain.pop()
 
     def _read(self, name: str, node: Partial) -> list[Node]:
-        """Return a partial from the folder of the prompt, or from the one that is imported."""
+        """Return a partial from the folder of the prompt, or from the one that is imported; indented as its call is."""
         folder, base = posixpath.split(name)
         up = "../" * self._source.path.count("/")
         for start in dict.fromkeys(("", up)):
@@ -94,7 +96,7 @@ class CalledPartials:
                 failed = error
                 continue
             self._paths[name] = posixpath.join(start, folder, f"{base}.j2")
-            return parse(source.text, source.place)
+            return parse(_LINE_START.sub(node.indent, source.text), source.place)
         raise NotSaid(f"the partial `{printable(name)}` is not there: {failed.message}", failed.hint, failed.place)
 
     def scope(self, node: Partial, scope: TagScope) -> TagScope:
@@ -120,7 +122,7 @@ class CalledPartials:
                 return (self._include(name, nodes, node),)
             message = "is written in its place: only a file that sees the same variables is included here"
             self.reader.note("changed", node.call, message)
-            if node.indent and any(isinstance(each, Print) for each in nodes):
+            if node.indent and not all(isinstance(each, PlainText) for each in nodes):
                 message = "is indented as a text: lines within a value are not"
                 self.reader.note("changed", node.call, message)
             return self.reader.pieces(nodes, self.scope(node, scope))
@@ -153,27 +155,3 @@ def _name(node: Partial) -> str:
 
 def _is_this(node: PathNode | Constant) -> bool:
     return isinstance(node, PathNode) and not (node.keys or node.depth or node.is_data)
-
-
-def _indented(nodes: list[Node], indent: str) -> list[Node]:
-    """Return the nodes with each line of the text indented, as Handlebars does to a partial alone on its line."""
-    result: list[Node] = []
-    is_start = True
-    for node in nodes:
-        if isinstance(node, PlainText):
-            lines = node.value.split("\n")
-            starts = [is_start, *([True] * (len(lines) - 1))]
-            starts[-1] = starts[-1] and bool(lines[-1])
-            node_text = "\n".join(indent + line if each else line for line, each in zip(lines, starts, strict=True))
-            is_start = not lines[-1] if node.value else is_start
-            node = PlainText(node.original, node.place)
-            node.value = node_text
-        elif is_start and isinstance(node, Print | Block):
-            result.append(_text(indent, node))
-            is_start = False
-        result.append(node)
-    return result
-
-
-def _text(text: str, node: Print | Block) -> PlainText:
-    return PlainText(text, node.call.place)

@@ -149,8 +149,6 @@ def _written(schema: Any, depth: int) -> Any:
     if kind in SCALARS:
         description = schema.get("description")
         return f"{kind}, {description}" if description else kind
-    if kind != "object":
-        raise BadSchema("it is no schema that Picoschema has words for")
     short: dict[str, Any] = {}
     for name, value in schema.get("properties", {}).items():
         key, written = _written_property(name, value, depth, is_required=name in schema.get("required", ()))

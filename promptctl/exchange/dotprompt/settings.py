@@ -68,7 +68,7 @@ def settings(text: PromptText) -> ReadSettings:
     result = ReadSettings(text)
     for key, value in text.data.items():
         if key in _READERS:
-            _READERS[key](result, value)
+            _read(result, key, value)
         elif key.removeprefix(EXTENSION) in KEPT_AS_EXTENSIONS and key.startswith(EXTENSION):
             own = key.removeprefix(EXTENSION)
             result.data[own] = value
@@ -89,12 +89,17 @@ def litellm_settings(text: PromptText) -> ReadSettings:
     result = ReadSettings(text)
     for key, value in text.data.items():
         if key in ("model", "output", "description", "metadata"):
-            _READERS[key](result, value)
+            _read(result, key, value)
         elif key != "input":
             add_parameter(result, key, value, [key])
     if result.metadata:
         result.data["metadata"] = result.metadata
     return result
+
+
+def _read(result: ReadSettings, key: str, value: Any) -> None:
+    if value is not None or key == "model":  # any other key says nothing if it is empty
+        _READERS[key](result, value)
 
 
 def add_parameter(result: ReadSettings, key: str, value: Any, keys: Keys) -> None:
