@@ -39,6 +39,7 @@ _DEDENTS: dict[str, Callable[[str], str]] = {
 }
 _TEMPLATES = ("Template", "string.Template")
 _JINJA = ("jinja2.Template", "Template")
+_ENVIRONMENTS = ("Environment", "SandboxedEnvironment", "ImmutableSandboxedEnvironment")
 
 
 class TextReader:
@@ -289,10 +290,10 @@ class TextReader:
             return self._bare(node)
         kind = dotted(made.func) or ""
         is_string = name != "render" and kind in _TEMPLATES
-        is_jinja = name == "render" and (kind in _JINJA or kind.endswith(".from_string"))
-        if not is_string and not is_jinja:
-            return self._bare(node)
         with self._in(*((found.file, found.statements[0]) if found is not None else self._at[-1])):
+            is_jinja = name == "render" and (kind in _JINJA or self._is_of_plain_environment(made.func))
+            if not is_string and not is_jinja:
+                return self._bare(node)
             template = plain_text(self._text(made.args[0]))
         if template is None:
             return self._bare(node)
@@ -308,6 +309,17 @@ class TextReader:
         return dollars(
             template, values, args[0] if args else whole, self._hole, node, is_safe=name == "safe_substitute"
         )
+
+    def _is_of_plain_environment(self, called: ast.expr) -> bool:
+        """Return True for `from_string` of an environment of Jinja that prints values as `jinja2.Template` does."""
+        found = (
+            self._follow(called.value) if isinstance(called, ast.Attribute) and called.attr == "from_string" else None
+        )
+        made = found.values[0] if found is not None and len(found.values) == 1 else None
+        if not isinstance(made, ast.Call) or made.args:
+            return False
+        is_ours = (dotted(made.func) or "").rpartition(".")[2] in _ENVIRONMENTS
+        return is_ours and {each.arg for each in made.keywords} <= {"loader", "undefined"}
 
     def _arguments(
         self, node: ast.Call, *, is_map: bool

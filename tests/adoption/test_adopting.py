@@ -166,12 +166,47 @@ def ask(client, items):
 import jinja2
 
 TEMPLATE = jinja2.Template("Hello {{ name }}, {% raw %}{{ x }}{% endraw %} {{ n }}\\n")
+ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined)
 
 def ask(client, name):
     text = TEMPLATE.render(name=name, n=1.0)
+    more = ENVIRONMENT.from_string("Bye {{ name }}\\n").render(name=name)
+    client.chat.completions.create(model="x", messages=[{"role": "user", "content": more}])
     return client.chat.completions.create(model="x", messages=[{"role": "user", "content": text}])
 """,
         lambda program, client: program.ask(client, "<Ada>"),
+    ),
+    "texts that methods and operators make": (
+        """\
+from string import Template
+from textwrap import dedent
+
+NUMBER = 1.5
+T = Template("To $who and $$ ${more}")
+
+def ask(client, x, row):
+    chat = client.chat.completions
+    chat.create(messages=[{"role": "user", "content": "a %(x)s b %(y)5.1f%%" % {"x": x, "y": 2}}])
+    chat.create(messages=[{"role": "user", "content": "row %(name)s" % row}])
+    chat.create(messages=[{"role": "user", "content": "whole %s" % x}])
+    chat.create(messages=[{"role": "user", "content": "form %-5s|%05d|%r|%a" % (x, 7, x, "é")}])
+    chat.create(messages=[{"role": "user", "content": "in {0[name]} {0[tags][0]} {1!r:>6}".format(row, x)}])
+    chat.create(messages=[{"role": "user", "content": "of {name}".format_map(row)}])
+    chat.create(messages=[{"role": "user", "content": T.substitute(row, who=x, more=1)}])
+    chat.create(messages=[{"role": "user", "content": T.safe_substitute(who=x)}])
+    chat.create(messages=[{"role": "user", "content": ("  to: " + x + " end ").strip()}])
+    chat.create(messages=[{"role": "user", "content": (f"  to: {x}").lstrip()}])
+    chat.create(messages=[{"role": "user", "content": "no <q> or <q>".replace("<q>", x)}])
+    chat.create(messages=[{"role": "user", "content": ", ".join(("one", x, f"more {x}"))}])
+    chat.create(messages=[{"role": "user", "content": "so " * 3 + x}])
+    chat.create(messages=[{"role": "user", "content": "yes we do" if row else "no we do not"}])
+    chat.create(messages=[{"role": "user", "content": f"{NUMBER:>6} {NUMBER!r} as {x[0]} {x[-1]:{3}}"}])
+    chat.create(messages=[{"role": "user", "content": dedent('''
+        Say it
+          with {x}
+        ''').format(x=x)}])
+""",
+        lambda program, client: program.ask(client, "a\\nb", {"name": "Ada", "tags": ["t"]}),
     ),
     "variables that other code needs": (
         """\

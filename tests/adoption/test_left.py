@@ -88,6 +88,96 @@ def ask(client, items):
         4,
         "its Jinja template does more than to name what is given",
     ),
+    "a Jinja template of an environment with settings of its own": (
+        """\
+import jinja2
+E = jinja2.Environment(autoescape=True)
+def ask(client, x):
+    CALL [{"role": "user", "content": E.from_string("Hello {{ x }}").render(x=x)}])
+""",
+        4,
+        "which makes a text of others as the program runs",
+    ),
+    "a Jinja template of an environment that is not known": (
+        """\
+def ask(client, x):
+    CALL [{"role": "user", "content": client.from_string("Hello {{ x }}").render(x=x)}])
+""",
+        2,
+        "which makes a text of others as the program runs",
+    ),
+    "a text that is stripped at a value": (
+        """\
+def ask(client, x):
+    CALL [{"role": "user", "content": (" To: " + x).strip()}])
+""",
+        2,
+        "of a text that begins or ends with a value",
+    ),
+    "a join of a list that is taken apart": (
+        """\
+def ask(client, x):
+    CALL [{"role": "user", "content": ", ".join(["to one", *x])}])
+""",
+        2,
+        "which makes a text of others as the program runs",
+    ),
+    "a call in two places": (
+        """\
+def ask(client, x):
+    CALL [{"role": "user", "content": "to <q> or <q>".replace("<q>", client.name())}])
+""",
+        2,
+        "which makes a text of others as the program runs",
+    ),
+    "a replacement of the first alone": (
+        """\
+def ask(client, x):
+    CALL [{"role": "user", "content": "to <q> or <q>".replace("<q>", x, 1)}])
+""",
+        2,
+        "which makes a text of others as the program runs",
+    ),
+    "a field of format without a value": (
+        """\
+def ask(client, x):
+    CALL [{"role": "user", "content": "to {1}".format(x)}])
+""",
+        2,
+        "the field `{1}` has no value",
+    ),
+    "a field of format without a name": (
+        """\
+def ask(client, x):
+    CALL [{"role": "user", "content": "to {x}".format(x)}])
+""",
+        2,
+        "the field `{x}` has no value",
+    ),
+    "too few values for %": (
+        """\
+def ask(client, x):
+    CALL [{"role": "user", "content": "to %s or %s" % (x,)}])
+""",
+        2,
+        "the values of `%` are not as many as its fields",
+    ),
+    "one value for two fields of %": (
+        """\
+def ask(client, x):
+    CALL [{"role": "user", "content": "to %s or %s" % x}])
+""",
+        2,
+        "the values of `%` are one value, which is taken apart",
+    ),
+    "a name that % has no value for": (
+        """\
+def ask(client, x):
+    CALL [{"role": "user", "content": "to %(a)s" % {"b": x}}])
+""",
+        2,
+        "a field of `%` has no value",
+    ),
     "a constant that the import made": (
         """\
 import datetime

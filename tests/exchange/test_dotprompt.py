@@ -323,7 +323,7 @@ def test_litellms_dialect_is_told_by_its_content() -> None:
     assert any(note.startswith("changed `dialect`: is LiteLLM's") for note in said(contents))
     assert refused("it.prompt", "System: {% if %}", "dotprompt")[0].place is not None
     texts = declared("{{ b | upper }}{{ a }}\nUser: x \n  y \nSystem:")
-    assert list(texts["inputs"]) == ["b", "a"]
+    assert texts["inputs"] == {"b": {"default": ""}, "a": {"default": ""}}
     assert texts["messages"] == [
         {"role": "user", "content": "{{ b | upper }}{{ a }}"},
         {"role": "user", "content": "x\ny"},
