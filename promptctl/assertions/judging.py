@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -12,20 +11,15 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply, Licence
 from promptctl.assertions.judges import find_judge, inputs_for
 from promptctl.calls.call import Call, CallOptions, Target, make_target, masking
-from promptctl.calls.runner import Recorder, Runner
+from promptctl.calls.runner import Runner
 from promptctl.errors import InvalidOutput, ModelConfigurationError
 from promptctl.formats.settings_file import sent_parameters
-from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request, embedding_request, recorded_model
-from promptctl.models.replay import embedding_reply
+from promptctl.models.gateway import Reply, Request, embedding_request, recorded_model
 from promptctl.prompts.prompt import Prompt, Rendered
 from promptctl.versions.prompt_at_version import Version
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.telemetry.emitting import Emitter
-
-
-OnReply = Callable[[Request, Reply], object]
 
 # What embeddings are called in the log. They have no prompt's file, and so no digest.
 EMBEDDER = Prompt(id="judges/similar", path="", digest="", name="Similarity", messages=())
@@ -34,7 +28,7 @@ EMBEDDER_VERSION = Version(EMBEDDER.digest, display="built-in")
 
 @dataclass(frozen=True, slots=True)
 class RunnerJudge:
-    """Asks judges' prompts.
+    """Asks judges' prompts, and for embeddings.
 
     `default_model` is asked if neither the assertion nor the judge's prompt names one; see `judge_model`. `parameters`
     win over the judge's own and its model's; null leaves one out. Without `needs_key` replies come from recordings.
@@ -45,7 +39,6 @@ class RunnerJudge:
 
     context: Context
     runner: Runner
-    embedder: Embedder
     default_model: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     needs_key: bool = True
@@ -90,7 +83,12 @@ class RunnerJudge:
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         """One vector for each text; see `Judge.embed`."""
-        return await self.embedder.embed(self._target(AskedJudge(None, model)), texts, self.options)
+        target, found = self._target(AskedJudge(None, model)), list[Reply]()
+        request = embedding_request(target.model, texts, timeout_s=target.timeout_s)
+        rendered = Rendered(tuple(dict(message) for message in request.messages), {})
+        options = replace(self.options, on_reply=lambda _, reply: found.append(reply))
+        execution = await self.runner.run(Call(target, rendered, request, options))
+        return JudgeEmbeddings(found[-1].vectors, execution.cost_nano_usd, execution.id)
 
     def _target(self, asked: AskedJudge) -> Target:
         return judge_target(self.context, asked, self.default_model, self.parameters, needs_key=self.needs_key)
@@ -130,55 +128,3 @@ def judge_model(context: Context, asked: AskedJudge, default: str | None) -> str
         return model
     hint = "name a model that judges: --judge MODEL, `gate.judge` in promptctl.yaml, or `model` in the assertion"
     raise ModelConfigurationError(message, hint=hint)
-
-
-@dataclass(frozen=True, slots=True)
-class Embedder:
-    """Embeds texts; each attempt is recorded, without its vectors.
-
-    `on_reply` sees what `--record` writes, and `watch` is told of each attempt.
-    """
-
-    gateway: Gateway
-    recorder: Recorder
-    on_reply: OnReply | None = None
-    watch: Emitter | None = None
-
-    async def embed(self, target: Target, texts: Sequence[str], options: CallOptions) -> JudgeEmbeddings:
-        """One vector for each text; the target is of `EMBEDDER`. Raises `ModelError` as `Runner.run` does."""
-        lane = _Lane(self.gateway)
-        request = embedding_request(target.model, texts, timeout_s=target.timeout_s)
-        rendered = Rendered(tuple(dict(message) for message in request.messages), {})
-        call = Call(target, rendered, request, options)
-        execution = await Runner(lane, self.recorder, watch=self.watch).run(call)
-        assert lane.found is not None, "the runner returns once the lane has answered"
-        if self.on_reply is not None:
-            kept = (
-                request
-                if options.mask is None
-                else replace(request, messages=options.mask.conversation(request.messages))
-            )
-            self.on_reply(kept, embedding_reply(lane.found))
-        return JudgeEmbeddings(lane.found.vectors, execution.cost_nano_usd, execution.id)
-
-
-class _Lane:
-    """Stands before a gateway as one that completes: its reply has no text, what it embedded is in `found`."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self.found: Embeddings | None = None
-        self._gateway = gateway
-
-    async def complete(self, request: Request) -> Reply:
-        begun = time.perf_counter()
-        self.found = found = await self.embed(request)
-        return replace(embedding_reply(found), text="", latency_ms=(time.perf_counter() - begun) * 1000)
-
-    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        return self._gateway.stream(request)
-
-    async def embed(self, request: Request) -> Embeddings:
-        return await self._gateway.embed(request)
-
-    async def close(self) -> None:
-        await self._gateway.close()

@@ -30,7 +30,6 @@ async def _estimate(context: Context, plan: JudgingPlan) -> Estimate:
     judge = RunnerJudge(
         context,
         cast("Any", unsent),
-        cast("Any", unsent),
         default_model=spec.judge,
         parameters=spec.judge_parameters,
         needs_key=spec.replies != "replay",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import CostLimitReached, ModelError, printable
 from promptctl.formats.budget_rules import amount_words, used_words
-from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
+from promptctl.models.gateway import Delta, Gateway, Reply, Request
 from promptctl.models.worst_case import WorstCase
 
 if TYPE_CHECKING:
@@ -68,12 +68,6 @@ class SpendingGateway:
                     paid.answer = piece
                 yield piece
 
-    async def embed(self, request: Request) -> Embeddings:
-        """Embed, if it may be paid; raises `CostLimitReached` if not."""
-        async with _Paid(self, request) as paid:
-            paid.answer = found = await self._gateway.embed(request)
-            return found
-
     async def close(self) -> None:
         """Close the gateway behind."""
         await self._gateway.close()
@@ -119,7 +113,7 @@ class _Paid:
         self._request = request
         self._reserved = 0
         self._held: Held | None = None
-        self.answer: Reply | Embeddings | None = None
+        self.answer: Reply | None = None
 
     async def __aenter__(self) -> _Paid:
         of, request = self._of, self._request
@@ -153,8 +147,6 @@ class _Paid:
             self._held.settle(cost, tokens, int(failed is None or failed.was_sent), has_row=has_row)
 
 
-def _tokens(answer: Reply | Embeddings) -> int | None:
-    usage = answer.usage
-    if usage.input_tokens is None or (usage.output_tokens is None and isinstance(answer, Reply)):
-        return None
-    return usage.input_tokens + (usage.output_tokens or 0)
+def _tokens(answer: Reply) -> int | None:
+    counts = answer.usage.input_tokens, answer.usage.output_tokens
+    return None if None in counts else sum(filter(None, counts))

@@ -19,7 +19,6 @@ from promptctl.log.redaction import Redactor
 from promptctl.log.stamps import utc_now
 from promptctl.models.gateway import (
     Delta,
-    Embeddings,
     Gateway,
     Reply,
     Request,
@@ -39,13 +38,14 @@ _KEPT = (
     *("text", "model", "provider", "tool_calls", "finish_reason", "cost_nano_usd"),
     *("latency_ms", "first_token_ms", "reasoning"),
 )
+_KEPT_OF_VECTORS = ("vectors", "model", "cost_nano_usd")
+_NO_TEXT = {"text": "", "provider": "", "tool_calls": (), "finish_reason": None, "cost_nano_usd": None, "usage": ()}
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 _USAGE = tuple(each.name for each in fields(Usage))
 _usage_values = attrgetter(*_USAGE)
 # For how many others a request waits that then bring nothing, before it goes by itself beside them.
 _MOST_WAITS = 3
 T = TypeVar("T")
-Reused = TypeVar("Reused", Reply, Embeddings)
 
 
 class ReplyCache:
@@ -162,15 +162,14 @@ class CachedGateway:
         self._server_of = server_of
         self._is_read = is_read
         self._replies: Sharing[Reply] = Sharing()
-        self._embeddings: Sharing[Embeddings] = Sharing()
 
     async def complete(self, request: Request) -> Reply:
         """The kept reply, or else the model's, which is then kept."""
-        digest = self._key(request, request.digest())
+        digest = self._key(request)
         if not self._is_read:
             return await self._asked(digest, request)
         reply, is_shared = await self._replies.ask(
-            digest, lambda: self._kept(digest, _reply), lambda: self._asked(digest, request)
+            digest, lambda: self._kept(digest), lambda: self._asked(digest, request)
         )
         if not is_shared:
             return reply
@@ -181,39 +180,28 @@ class CachedGateway:
         async for piece in self._gateway.stream(request):
             yield piece
 
-    async def embed(self, request: Request) -> Embeddings:
-        """The kept embeddings of the same texts, or else the model's, which are then kept."""
-        asked_for = _ENCODER.encode(["embed", request.model, texts_of(request)])
-        digest = self._key(request, hashlib.sha256(asked_for.encode()).hexdigest())
-
-        async def asked() -> Embeddings:
-            found = await self._gateway.embed(request)
-            if found.source == "model":
-                self._cache.put(digest, _kept_embeddings(found))
-            return found
-
-        if not self._is_read:
-            return await asked()
-        found, is_shared = await self._embeddings.ask(digest, lambda: self._kept(digest, _embeddings), asked)
-        return _reused(found) if is_shared else found
-
     def forget(self, request: Request) -> None:
         """Do not keep the reply to a request for later commands: nobody could use it."""
-        self._cache.forget(self._key(request, request.digest()))
+        self._cache.forget(self._key(request))
 
     async def close(self) -> None:
         """Write the cache and close the gateway behind."""
         self._cache.close()
         await self._gateway.close()
 
-    def _key(self, request: Request, digest: str) -> str:
+    def _key(self, request: Request) -> str:
+        if request.is_embedding:
+            asked_for = _ENCODER.encode(["embed", request.model, texts_of(request)])
+            digest = hashlib.sha256(asked_for.encode()).hexdigest()
+        else:
+            digest = request.digest()
         if request.mask is not None:
             digest = request.mask.keyed(digest)
         return self._cache.key(digest, request.model, self._server_of(request.model))
 
-    def _kept(self, digest: str, read: Callable[[str], T | None]) -> T | None:
+    def _kept(self, digest: str) -> Reply | None:
         text = self._cache.get(digest)
-        return None if text is None else read(text)
+        return None if text is None else _reply(text)
 
     async def _asked(self, digest: str, request: Request) -> Reply:
         reply = await self._gateway.complete(request)
@@ -302,7 +290,7 @@ def _write(connection: sqlite3.Connection, rows: Sequence[tuple[str, str]]) -> N
         connection.executemany("INSERT OR REPLACE INTO replies (request, reply) VALUES (?, ?)", rows)
 
 
-def _reused(found: Reused) -> Reused:
+def _reused(found: Reply) -> Reply:
     """Return a reply to an equal request as one that cost nothing."""
     if found.source != "model":
         return found
@@ -311,7 +299,7 @@ def _reused(found: Reused) -> Reused:
 
 def _kept_reply(reply: Reply) -> str:
     """The reply as JSON of ASCII alone, which also holds half a surrogate pair, as some replies do."""
-    kept = {name: getattr(reply, name) for name in _KEPT}
+    kept = {name: getattr(reply, name) for name in (_KEPT_OF_VECTORS if reply.vectors else _KEPT)}
     return _ENCODER.encode({**kept, "usage": _usage_values(reply.usage), "made_on": utc_now()[:10]})
 
 
@@ -319,6 +307,8 @@ def _reply(text: str) -> Reply | None:
     """The reply, at no cost; None for one that another version of the program kept, or that was broken off."""
     try:
         kept = json.loads(text)
+        if "vectors" in kept:
+            kept = {**_NO_TEXT, **kept, "vectors": tuple(map(tuple, kept["vectors"]))}
         if is_broken_off(kept["finish_reason"]):
             return None
         return Reply(
@@ -333,26 +323,4 @@ def _reply(text: str) -> Reply | None:
             }
         )
     except (ValueError, TypeError, KeyError, AttributeError):
-        return None
-
-
-def _kept_embeddings(found: Embeddings) -> str:
-    kept = {"model": found.model, "vectors": found.vectors, "cost_nano_usd": found.cost_nano_usd}
-    return _ENCODER.encode({**kept, "usage": _usage_values(found.usage)})
-
-
-def _embeddings(text: str) -> Embeddings | None:
-    try:
-        kept = json.loads(text)
-        vectors = tuple(tuple(vector) for vector in kept["vectors"])
-        return Embeddings(
-            vectors,
-            kept["model"],
-            usage_of_kept(dict(zip(_USAGE, kept.get("usage", ()), strict=False))),
-            cost_nano_usd=0,
-            price_source="cache",
-            source="cache",
-            full_cost_nano_usd=cost_of_kept(kept.get("cost_nano_usd")),
-        )
-    except (ValueError, TypeError, KeyError):
         return None

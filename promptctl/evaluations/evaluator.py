@@ -7,7 +7,7 @@ import traceback
 from dataclasses import replace
 
 from promptctl.assertions.effort import Effort, Total
-from promptctl.assertions.judging import Embedder, RunnerJudge
+from promptctl.assertions.judging import RunnerJudge
 from promptctl.calls.account import spent
 from promptctl.calls.call import Call, CallOptions, masking
 from promptctl.calls.recording import reply_recording
@@ -72,7 +72,6 @@ class Evaluator:
         self._judge = RunnerJudge(
             context,
             self._runner,
-            Embedder(gateway, recorder, on_reply, context.telemetry),
             default_model=plan.spec.judge,
             parameters=plan.spec.judge_parameters,
             needs_key=needs_key,

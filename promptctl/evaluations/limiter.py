@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 from promptctl.errors import Incomplete, ModelError, RateLimited
 from promptctl.evaluations.progress import Load
-from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
+from promptctl.models.gateway import Delta, Gateway, Reply, Request
 
 _SHRINK = 0.5
 _PAUSE_CAP_S = 60.0
@@ -144,11 +144,6 @@ class LimitedGateway:
         """Evaluations never stream; passed through."""
         async for piece in self._gateway.stream(request):
             yield piece
-
-    async def embed(self, request: Request) -> Embeddings:
-        """Embed once there is a place; raises as `complete` does."""
-        async with self._place(request.model):
-            return await self._gateway.embed(request)
 
     async def close(self) -> None:
         """Close the gateway behind."""

@@ -16,7 +16,6 @@ from promptctl.errors import ModelConfigurationError, ProviderFailed, RequestRej
 from promptctl.models.dialects import dialect_of, spoken
 from promptctl.models.gateway import (
     REFUSAL,
-    Embeddings,
     Reply,
     Request,
     Usage,
@@ -24,6 +23,7 @@ from promptctl.models.gateway import (
     is_broken_off,
     is_count,
     text_of,
+    texts_of,
 )
 
 if TYPE_CHECKING:
@@ -74,8 +74,10 @@ def sent_parameters(request: Request) -> dict[str, Any]:
 
 
 def chat_body(request: Request, *, is_streamed: bool) -> dict[str, Any]:
-    """Return the JSON body that asks for a completion."""
+    """Return the JSON body that asks for a completion, or for embeddings."""
     provider, name = provider_name(request.model), model_name(request.model)
+    if request.is_embedding:
+        return {"model": name, "input": texts_of(request), **embedding_options(request)}
     dialect = dialect_of(provider)
     body: dict[str, Any] = {"model": dialect.name_of(name), "messages": dialect.messages(request.messages)}
     if request.parameters:
@@ -221,14 +223,14 @@ def _told_nano_usd(usage: Mapping[str, Any]) -> int | None:
     return round(float(sum(usd)) * 1e9)
 
 
-def reply_of(
-    request: Request, data: Mapping[str, Any], prices: Prices, started: float, first_token_ms: float | None = None
-) -> Reply:
+def reply_of(request: Request, data: Any, prices: Prices, started: float, first_token_ms: float | None = None) -> Reply:
     """Return the reply that a completion is, whole or put together from a stream, priced by the id asked for.
 
     `started` is the `time.perf_counter()` at which it was asked for; the reply took from then until now. Raises as
-    `choice_of` does.
+    `choice_of` does, and `ProviderFailed` if an answer to a request for embeddings has not one vector for each text.
     """
+    if request.is_embedding:
+        return _embeddings(request, dict_of(data), prices, started)
     choice = choice_of(request, data)
     text, finish_reason = said_in(choice)
     message, counts = dict_of(choice.get("message")), data.get("usage")
@@ -277,12 +279,8 @@ def finished(request: Request, reply: Reply) -> Reply:
     raise failure
 
 
-def build_embeddings(request: Request, data: Any, count: int, prices: Prices) -> Embeddings:
-    """Return the embeddings of an answer, in the order of the texts, with their cost.
-
-    Raises `ProviderFailed` if the answer has not one vector for each text.
-    """
-    data = dict_of(data)
+def _embeddings(request: Request, data: Mapping[str, Any], prices: Prices, started: float) -> Reply:
+    count = len(request.messages)
     try:
         ordered = sorted(dicts_of(data.get("data")), key=lambda row: int(row["index"]))
         vectors = tuple(tuple(float(number) for number in row["embedding"]) for row in ordered)
@@ -295,8 +293,17 @@ def build_embeddings(request: Request, data: Any, count: int, prices: Prices) ->
             raise failure
         raise broken(request, f"answered with {len(vectors)} embeddings for {count} texts")
     usage = replace(usage_of(data.get("usage")), output_tokens=0)
-    cost, price_source = prices.cost_nano_usd(request.model, usage)
-    return Embeddings(vectors, word_of(data.get("model")) or model_name(request.model), usage, cost, price_source)
+    cost, source = prices.cost_nano_usd(request.model, usage)
+    return Reply(
+        text="",
+        model=word_of(data.get("model")) or model_name(request.model),
+        provider=provider_name(request.model),
+        usage=usage,
+        cost_nano_usd=cost,
+        price_source=source,
+        latency_ms=(time.perf_counter() - started) * 1000,
+        vectors=vectors,
+    )
 
 
 def answer_data(answer: bytes) -> Any:

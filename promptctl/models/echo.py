@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from promptctl.errors import ModelConfigurationError, RequestRejected, printable
-from promptctl.models.gateway import Delta, Embeddings, Reply, Request, Usage, text_of, texts_of
+from promptctl.models.gateway import Delta, Reply, Request, Usage, text_of, texts_of
 
 MODEL = "echo/echo"
 _CHARS_PER_TOKEN = 4
@@ -22,7 +22,8 @@ class Echo:
     """Answers with the text of the last user message (of the last message, if no user speaks).
 
     If the request asks for JSON of a schema, the answer is a small value that fits it; if it asks for any
-    JSON object, an empty one. Tools are never called. A token is four characters, begun or whole; all are free.
+    JSON object, an empty one. Tools are never called. Vectors are of the texts' three-letter pieces: equal texts have
+    equal ones, texts with common words near ones. A token is four characters, begun or whole; all are free.
     """
 
     async def complete(self, request: Request) -> Reply:
@@ -37,19 +38,6 @@ class Echo:
             yield Delta(reply.text[start : start + size])
         yield reply
 
-    async def embed(self, request: Request) -> Embeddings:
-        """Return vectors of the texts' three-letter pieces: equal texts are equal, texts with common words are near."""
-        check_model(request.model)
-        texts = texts_of(request)
-        return Embeddings(
-            tuple(_vector(text) for text in texts),
-            model=MODEL,
-            usage=Usage(input_tokens=sum(_tokens(text) for text in texts), output_tokens=0),
-            cost_nano_usd=0,
-            price_source="free",
-            source="echo",
-        )
-
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -57,18 +45,20 @@ class Echo:
 def _reply(request: Request) -> Reply:
     started = time.perf_counter()
     check_model(request.model)
-    text = _answer(request)
+    vectors = tuple(map(_vector, texts_of(request))) if request.is_embedding else ()
+    text = "" if vectors else _answer(request)
     asked = sum(_tokens(text_of(message.get("content"))) for message in request.messages)
     return Reply(
         text=text,
         model=MODEL,
         provider="echo",
-        finish_reason="stop",
+        finish_reason=None if vectors else "stop",
         usage=Usage(input_tokens=asked, output_tokens=_tokens(text)),
         cost_nano_usd=0,
         price_source="free",
         latency_ms=(time.perf_counter() - started) * 1000,
         source="echo",
+        vectors=vectors,
     )
 
 

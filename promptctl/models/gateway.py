@@ -64,6 +64,7 @@ class Request:
 
     `model` is the LiteLLM id (`openai/gpt-4o-mini`). `messages`, `tools`, `response_format` and `parameters` have
     the chat-completions protocol's shapes. `repeat` tells equal requests of one evaluation apart and is not sent.
+    One that `is_embedding` asks for vectors of the messages' texts: see `embedding_request`.
     `declared` are messages and response format as the prompt declares them, if a model is asked in another form.
     `mark` is a text within the messages that was drawn for this request alone; it is no part of what is asked.
     `mask` hides values of sensitive inputs in a reply that is kept, and in the digest of its recording.
@@ -77,6 +78,7 @@ class Request:
     timeout_s: float = 60.0
     endpoint: Endpoint = field(default_factory=Endpoint)
     repeat: int = 0
+    is_embedding: bool = False
     declared: tuple[Sequence[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
     mark: str = ""
     mask: Mask | None = field(default=None, repr=False, compare=False)
@@ -176,6 +178,7 @@ class Reply:
     `full_cost_nano_usd` is what a reused reply cost when it was paid for; `made_on` the day it was made, if
     that is known; None otherwise. `warning` is what the user should know of the answer it came in.
     `id` is the provider's own of the reply; empty for a reused one, and if the provider gives none.
+    `vectors` are the reply to an `embedding_request`: one for each text, in that order, and no text beside them.
     """
 
     text: str
@@ -196,6 +199,7 @@ class Reply:
     service_tier: str | None = None
     is_estimated: bool = False
     id: str = ""
+    vectors: tuple[tuple[float, ...], ...] = ()
 
     @property
     def usage_details(self) -> dict[str, Any]:
@@ -217,22 +221,10 @@ class Delta:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Embeddings:
-    """One vector for each text asked for, in that order. Costs and `source` are as a `Reply`'s."""
-
-    vectors: tuple[tuple[float, ...], ...]
-    model: str
-    usage: Usage = field(default_factory=Usage)
-    cost_nano_usd: int | None = None
-    price_source: str | None = None
-    source: ReplySource = "model"
-    full_cost_nano_usd: int | None = None
-
-
 def embedding_request(model: str, texts: Sequence[str], *, timeout_s: float = 60.0) -> Request:
     """Return a request for embeddings: one message for each text, of a role that no chat has."""
-    return Request(model, [{"role": "embed", "content": text} for text in texts], timeout_s=timeout_s)
+    messages = [{"role": "embed", "content": text} for text in texts]
+    return Request(model, messages, timeout_s=timeout_s, is_embedding=True)
 
 
 def texts_of(request: Request) -> list[str]:
@@ -275,10 +267,7 @@ class Gateway(Protocol):
         """Ask and wait for the whole reply, at most `request.timeout_s` seconds."""
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """Ask and yield each `Delta` as it arrives, then the whole `Reply`, last."""
-
-    async def embed(self, request: Request) -> Embeddings:
-        """Ask for one vector for each text of an `embedding_request`."""
+        """Ask and yield each `Delta` as it arrives, then the whole `Reply`, last; never for an `embedding_request`."""
 
     async def close(self) -> None:
         """Close connections; the gateway may be used again afterwards."""

@@ -12,7 +12,6 @@ from typing import Any
 from promptctl.errors import ModelConfigurationError, ModelError, RequestRejected
 from promptctl.models.chat_protocol import (
     StreamOptions,
-    build_embeddings,
     embedding_options,
     finished,
     model_name,
@@ -23,7 +22,7 @@ from promptctl.models.chat_protocol import (
 from promptctl.models.chat_stream import ReplyAssembler, stream_reply
 from promptctl.models.dialects import dialect_of
 from promptctl.models.endpoints import checked_base, first_set, known_provider
-from promptctl.models.gateway import Delta, Embeddings, Reply, Request, broken, texts_of
+from promptctl.models.gateway import Delta, Reply, Request, broken, texts_of
 from promptctl.models.hosts import Reach, reach_of
 from promptctl.models.litellm_errors import translated
 from promptctl.models.litellm_library import (
@@ -103,30 +102,25 @@ class LiteLLM:
     async def complete(self, request: Request) -> Reply:
         """Return the whole reply."""
         litellm = await _library()
-        arguments = self._chat_arguments(litellm, request)
         wire = self._wire(request)
-        answer = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
-        data = completion_data(answer)
-        lost = wire.take()
-        data["usage"] = lost["usage"] or data["usage"]
-        for choice in data["choices"][:1]:
-            choice["finish_reason"] = lost["finish_reason"] or choice["finish_reason"]
+        if request.is_embedding:
+            # Of what a provider does not take, LiteLLM sends nothing: here that can be the format alone.
+            options = {**embedding_options(request), "drop_params": True, "input": texts_of(request)}
+            arguments = self._arguments(litellm, request) | options
+            data = embeddings_data(await _answer_to(request, partial(litellm.aembedding, **arguments), wire))
+        else:
+            arguments = self._chat_arguments(litellm, request)
+            data = completion_data(await _answer_to(request, partial(litellm.acompletion, **arguments), wire))
+            lost = wire.take()
+            data["usage"] = lost["usage"] or data["usage"]
+            for choice in data["choices"][:1]:
+                choice["finish_reason"] = lost["finish_reason"] or choice["finish_reason"]
         return finished(request, reply_of(request, data, self._prices, wire.started))
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Yield the reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
         assembler = ReplyAssembler()
         return stream_reply(request, self._texts(request, assembler), assembler, self._prices)
-
-    async def embed(self, request: Request) -> Embeddings:
-        """Return one vector for each text."""
-        litellm = await _library()
-        texts = texts_of(request)
-        # Of what a provider does not take, LiteLLM sends nothing: here that can be the format alone.
-        options = {**embedding_options(request), "drop_params": True}
-        arguments = self._arguments(litellm, request) | options | {"input": texts}
-        answer = await _answer_to(request, partial(litellm.aembedding, **arguments), self._wire(request))
-        return build_embeddings(request, embeddings_data(answer), len(texts), self._prices)
 
     async def close(self) -> None:
         """Close the running event loop's connections."""

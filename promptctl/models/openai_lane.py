@@ -19,23 +19,19 @@ from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed
 from promptctl.models.chat_protocol import (
     StreamOptions,
     answer_data,
-    build_embeddings,
     chat_body,
     choice_of,
-    embedding_options,
     finished,
-    model_name,
     provider_name,
     reply_of,
 )
 from promptctl.models.dialects import dialect_of
 from promptctl.models.endpoints import Address, address_of
-from promptctl.models.gateway import Delta, Embeddings, Reply, Request, broken, texts_of
+from promptctl.models.gateway import Delta, Reply, Request, broken
 from promptctl.models.prices import Prices
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
-    from yarl import URL
 
     from promptctl.models.chat_stream import ReplyAssembler
 
@@ -75,7 +71,7 @@ class OpenAILane:
         address = self._address(request)
         session = await self._session()
         started = time.perf_counter()
-        answer = await _answer_to(request, session, address, address.chat, body)
+        answer = await _answer_to(request, session, address, body)
         return finished(request, reply_of(request, _decode(request, answer), self._prices, started))
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
@@ -84,14 +80,6 @@ class OpenAILane:
 
         assembler = ReplyAssembler()
         return stream_reply(request, self._texts(request, assembler), assembler, self._prices)
-
-    async def embed(self, request: Request) -> Embeddings:
-        """Return one vector for each text."""
-        texts = texts_of(request)
-        address = self._address(request)
-        body = _encode(request, {"model": model_name(request.model), "input": texts, **embedding_options(request)})
-        answer = await _answer_to(request, await self._session(), address, address.embeddings, body)
-        return build_embeddings(request, _decode(request, answer), len(texts), self._prices)
 
     async def close(self) -> None:
         """Close the running event loop's connections, unless a call uses one; a loop that ends closes its own."""
@@ -130,7 +118,7 @@ class OpenAILane:
         assembler.started = time.perf_counter()
         try:
             async with (
-                _post(request, session, address, address.chat, sent) as response,
+                _post(request, session, address, sent) as response,
                 aclosing(_texts_of(request, response, assembler)) as texts,
             ):
                 async for text in texts:
@@ -222,13 +210,13 @@ async def _closed_at_the_end(session: ClientSession) -> AsyncGenerator[None, Non
         await session.close()
 
 
-async def _answer_to(request: Request, session: ClientSession, address: Address, url: URL, body: bytes) -> bytes:
+async def _answer_to(request: Request, session: ClientSession, address: Address, body: bytes) -> bytes:
     """Return the body of the answer to one POST. Raises what its status, or the lack of an answer, means."""
     import aiohttp
 
     failure: ModelError
     try:
-        async with _post(request, session, address, url, body) as response:
+        async with _post(request, session, address, body) as response:
             return await _checked_answer(request, response)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         failure = _interrupted(request, error)
@@ -267,12 +255,12 @@ async def _texts_of(request: Request, response: ClientResponse, assembler: Reply
 
 
 def _post(
-    request: Request, session: ClientSession, address: Address, url: URL, body: bytes
+    request: Request, session: ClientSession, address: Address, body: bytes
 ) -> AbstractAsyncContextManager[ClientResponse]:
     import aiohttp
 
     return session.post(
-        url,
+        address.embeddings if request.is_embedding else address.chat,
         data=body,
         headers=address.headers,
         timeout=aiohttp.ClientTimeout(total=request.timeout_s),

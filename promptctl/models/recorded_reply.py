@@ -75,7 +75,7 @@ def asked_of(request: Request) -> dict[str, Any]:
     """
     kept = _as_kept(request)
     asked: dict[str, Any] = {"model": kept.model}
-    if not kept.messages or kept.messages[0].get("role") == "embed":
+    if not kept.messages or kept.is_embedding:
         return asked
     for key in _REQUEST_KEYS:
         if value := getattr(kept, key):
@@ -101,7 +101,10 @@ def earlier_digests_for(request: Request) -> Iterator[str]:
 def entry_of(
     request: Request, reply: Reply, recorded_at: str, prompt: str | None, note: str | None, redact: Redact
 ) -> Entry:
-    """Return the recording of a reply, ready to be written. `redact` takes secrets out of what was asked."""
+    """Return the recording of a reply, ready to be written: of vectors as JSON text.
+
+    `redact` takes secrets out of what was asked.
+    """
     usage = {key: value for key, value in asdict(replace(reply.usage, told_nano_usd=None)).items() if value is not None}
     optional = {
         "tool_calls": list(reply.tool_calls) or None,
@@ -112,7 +115,7 @@ def entry_of(
     return {
         "request": digest_for(request),
         "model": recorded_model(request.model),
-        "reply": reply.text,
+        "reply": json.dumps(reply.vectors, separators=(",", ":")) if reply.vectors else reply.text,
         "finish_reason": reply.finish_reason,
         "usage": usage,
         "recorded_at": recorded_at,

@@ -13,7 +13,7 @@ from typing import Any
 from promptctl.errors import InvalidFiles, ModelConfigurationError, Place, Problem, ReplyNotRecorded, printable
 from promptctl.files.names import RECORDINGS
 from promptctl.files.wording import alike_until, clip, name_some
-from promptctl.models.gateway import REPLAY, Delta, Embeddings, Reply, Request, recorded_model
+from promptctl.models.gateway import REPLAY, Delta, Reply, Request, recorded_model
 from promptctl.models.recorded_reply import Entry, Redact, as_it_is, asked_of, digest_for, reply_of
 from promptctl.models.recordings import RecordedReplies
 
@@ -22,20 +22,6 @@ _DEEPEST = 12
 _WIDTH = 60
 _ABSENT = object()
 _ORDER = ("model", "parameters", "messages", "tools", "response_format", "repeat")
-
-
-def embedding_reply(found: Embeddings) -> Reply:
-    """Return embeddings in the shape of recordings: a reply whose text is the list of vectors as JSON."""
-    return Reply(
-        json.dumps(found.vectors, separators=(",", ":")),
-        found.model,
-        "",
-        usage=found.usage,
-        cost_nano_usd=found.cost_nano_usd,
-        price_source=found.price_source,
-        source=found.source,
-        full_cost_nano_usd=found.full_cost_nano_usd,
-    )
 
 
 def _vectors(text: str, model: str) -> tuple[tuple[float, ...], ...]:
@@ -68,19 +54,6 @@ class Replay:
             yield Delta(reply.text)
         yield reply
 
-    async def embed(self, request: Request) -> Embeddings:
-        """Return the recorded vectors of the same texts."""
-        reply = self._find(request)
-        return Embeddings(
-            _vectors(reply.text, recorded_model(request.model)),
-            reply.model,
-            reply.usage,
-            cost_nano_usd=0,
-            price_source=reply.price_source,
-            source=reply.source,
-            full_cost_nano_usd=reply.full_cost_nano_usd,
-        )
-
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -95,7 +68,8 @@ class Replay:
         entry = self._replies.find_for(request)
         if entry is None:
             raise not_recorded(self._replies, request, self._redact)
-        return replace(reply_of(entry), latency_ms=(time.perf_counter() - started) * 1000)
+        reply = replace(reply_of(entry), latency_ms=(time.perf_counter() - started) * 1000)
+        return replace(reply, text="", vectors=_vectors(reply.text, model)) if request.is_embedding else reply
 
 
 def not_recorded(

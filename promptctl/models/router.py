@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import AuthenticationFailed, ModelConfigurationError, ModelError
 from promptctl.files.names import RECORDINGS
-from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
+from promptctl.models.gateway import Delta, Gateway, Reply, Request
 from promptctl.models.model_settings import Lane, Models, ModelSettings
 
 if TYPE_CHECKING:
@@ -95,12 +95,6 @@ class Router:
                 async for piece in pieces:
                     yield self._told(piece) if isinstance(piece, Reply) else piece
 
-    async def embed(self, request: Request) -> Embeddings:
-        """Return one embedding vector for each text, from the model's lane."""
-        settings = self.settings_of(request.model)
-        with _naming_key(settings):
-            return await self._gateway(settings.lane).embed(_addressed(request, settings))
-
     async def close(self) -> None:
         """Close the running event loop's connections; the router may be used again afterwards."""
         for gateway in list(self._gateways.values()):
@@ -153,6 +147,7 @@ def _addressed(request: Request, settings: ModelSettings) -> Request:
         request.timeout_s,
         settings.endpoint,
         request.repeat,
+        request.is_embedding,
     )
 
 

@@ -69,7 +69,7 @@ class WorstCase:
         given = _merged(request.parameters)
         window, most = prices.limits_of(model)
         output, is_limited = 0, True
-        if not _is_embedding(request):
+        if not request.is_embedding:
             asked = _largest(request.parameters, _LIMITS)
             is_limited = asked is not None or most is not None
             # A provider may not know the names of `extra_body`: they lengthen a reply here, and never shorten it.
@@ -160,10 +160,6 @@ def _unbounded(request: Request) -> str | None:
 
 def _is_positive(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _is_embedding(request: Request) -> bool:
-    return bool(request.messages) and request.messages[0].get("role") == "embed"
 
 
 def _may_sound(message: Mapping[str, Any]) -> bool:

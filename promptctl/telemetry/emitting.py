@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from functools import wraps
@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from promptctl.log.encoding import Fields, encode, redacted, well_formed
-from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
+from promptctl.models.gateway import Delta, Gateway, Reply, Request
 from promptctl.telemetry import facts, names
 from promptctl.telemetry.switch import Telemetry, wanted_telemetry
 
@@ -225,7 +225,16 @@ class _WatchedLane:
         self._emitter = emitter
 
     async def complete(self, request: Request) -> Reply:
-        return await self._told(names.CHAT, request, self._lane.complete)
+        asked = self._emitter.asked(names.EMBEDDINGS if request.is_embedding else names.CHAT, request)
+        if asked is None:
+            return await self._lane.complete(request)
+        try:
+            with asked.current():
+                answer = await self._lane.complete(request)
+            asked.heed(answer)
+            return answer
+        finally:
+            asked.stop()
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         asked = self._emitter.asked(names.CHAT, request, is_streamed=True)
@@ -240,23 +249,8 @@ class _WatchedLane:
                 if asked is not None:
                     asked.stop()
 
-    async def embed(self, request: Request) -> Embeddings:
-        return await self._told(names.EMBEDDINGS, request, self._lane.embed)
-
     async def close(self) -> None:
         await self._lane.close()
-
-    async def _told(self, operation: str, request: Request, ask: Callable[[Request], Awaitable[T]]) -> T:
-        asked = self._emitter.asked(operation, request)
-        if asked is None:
-            return await ask(request)
-        try:
-            with asked.current():
-                answer = await ask(request)
-            asked.heed(answer)
-            return answer
-        finally:
-            asked.stop()
 
 
 async def _next(pieces: AsyncGenerator[Delta | Reply, None], asked: Asked | None) -> Delta | Reply | None:

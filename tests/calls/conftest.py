@@ -10,7 +10,7 @@ import pytest
 from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.calls.runner import Runner
 from promptctl.log.records import Content, Execution
-from promptctl.models.gateway import Delta, Embeddings, Reply, Request, Usage
+from promptctl.models.gateway import Delta, Reply, Request, Usage
 from promptctl.models.model_settings import RetryPolicy
 from promptctl.prompts.prompt import Message, Output, Prompt, Rendered
 from promptctl.versions.prompt_at_version import Version
@@ -41,9 +41,6 @@ class QueuedGateway:
                 yield piece
                 return
         yield _reply("".join(piece for piece in pieces if isinstance(piece, str)))
-
-    async def embed(self, request: Request) -> Embeddings:
-        raise NotImplementedError
 
     async def close(self) -> None:
         pass

@@ -19,7 +19,7 @@ from promptctl.errors import (
     RequestRejected,
 )
 from promptctl.formats.settings_file import read_settings
-from promptctl.models.gateway import Delta, Embeddings, Reply, Request, embedding_request
+from promptctl.models.gateway import Delta, Reply, Request, embedding_request
 from promptctl.models.model_settings import Models
 
 SETTINGS = """\
@@ -49,10 +49,6 @@ class Fake:
         self.asked += 1
         yield Delta("a")
         yield self.answer()
-
-    async def embed(self, request: Request) -> Embeddings:
-        self.asked += 1
-        return Embeddings(((1.0,),), "m", cost_nano_usd=5)
 
     async def close(self) -> None:
         pass
@@ -148,10 +144,10 @@ def test_a_stream_and_embeddings_are_paid() -> None:
 
     async def read() -> None:
         assert [type(piece).__name__ async for piece in gateway.stream(REQUEST)] == ["Delta", "Reply"]
-        await gateway.embed(embedding_request("local/m", ["hi"]))
+        await gateway.complete(embedding_request("local/m", ["hi"]))
 
     asyncio.run(read())
-    assert account.spent_nano_usd == 12
+    assert account.spent_nano_usd == 14
 
 
 def test_a_cancelled_request_keeps_its_worst_case() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import ProviderFailed
-from promptctl.evaluations.cache import CachedGateway, ReplyCache, _embeddings, _kept_embeddings
+from promptctl.evaluations.cache import CachedGateway, ReplyCache, _kept_reply, _reply
 from promptctl.log.redaction import Redactor
-from promptctl.models.gateway import Embeddings, Reply, Request, Usage
+from promptctl.models.gateway import Reply, Request, Usage
 from tests.evaluation_lab import REPLY_COST, Lab, answering, slowly
 from tests.openai_server import Answer, Exchange, failure, reply
 
@@ -288,7 +288,13 @@ def test_a_reply_that_was_broken_off_is_not_taken_from_the_cache(tmp_path: Path)
 
 
 def test_counts_of_kept_embeddings_that_cannot_be_are_unknown() -> None:
-    kept = _kept_embeddings(Embeddings(((1.0,),), "m", Usage(10**30, 0, -1), 10**30))
-    found = _embeddings(kept)
+    usage = Usage(10**30, 0, -1)
+    found = _reply(_kept_reply(Reply("", "m", "", usage=usage, cost_nano_usd=10**30, vectors=((1.0,),))))
     assert found is not None
-    assert (found.usage, found.full_cost_nano_usd) == (Usage(None, 0), None)
+    assert (found.usage, found.full_cost_nano_usd, found.vectors) == (Usage(None, 0), None, ((1.0,),))
+
+
+def test_embeddings_that_an_early_program_kept_without_their_cost_are_found_again() -> None:
+    found = _reply('{"model": "m", "vectors": [[1.0, 2.0]]}')
+    assert found is not None
+    assert (found.vectors, found.source, found.full_cost_nano_usd) == (((1.0, 2.0),), "cache", None)

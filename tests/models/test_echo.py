@@ -88,7 +88,7 @@ def test_another_echo_is_no_model() -> None:
 
 def test_texts_with_common_words_are_near_each_other() -> None:
     texts = ["The card was charged twice.", "The card was charged twice.", "My card was charged once", "zzz qqq"]
-    found = asyncio.run(Echo().embed(embedding_request("echo/echo", texts)))
+    found = asyncio.run(Echo().complete(embedding_request("echo/echo", texts)))
     first, same, near, far = found.vectors
     assert first == same
     assert _similarity(first, near) > _similarity(first, far)
@@ -97,7 +97,7 @@ def test_texts_with_common_words_are_near_each_other() -> None:
 
 
 def test_an_empty_text_has_a_vector_too() -> None:
-    found = asyncio.run(Echo().embed(embedding_request("echo/echo", [""])))
+    found = asyncio.run(Echo().complete(embedding_request("echo/echo", [""])))
     assert math.isclose(_similarity(found.vectors[0], found.vectors[0]), 1)
 
 

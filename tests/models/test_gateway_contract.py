@@ -25,7 +25,7 @@ from promptctl.errors import (
     RateLimited,
     RequestRejected,
 )
-from promptctl.models.gateway import Delta, Embeddings, Endpoint, Gateway, Reply, Request, Usage, embedding_request
+from promptctl.models.gateway import Delta, Endpoint, Gateway, Reply, Request, Usage, embedding_request
 from promptctl.models.litellm_lane import LiteLLM
 from promptctl.models.openai_lane import OpenAILane
 from promptctl.models.prices import Prices
@@ -627,7 +627,7 @@ def test_keys_that_a_server_refuses_are_left_out(lane: Gateway, server: OpenAISe
     keys = frozenset({"stream_options", "response_format", "encoding_format"})
     endpoint = Endpoint(server.url, KEY, leaves_out=keys)
     stream(lane, ask(endpoint=endpoint, response_format={"type": "json_object"}))
-    run(lane, lane.embed(replace(embedding_request("openai/text-embedding-3-small", ["one"]), endpoint=endpoint)))
+    run(lane, lane.complete(replace(embedding_request("openai/text-embedding-3-small", ["one"]), endpoint=endpoint)))
     assert [keys.intersection(received.body) for received in server.requests] == [set(), set()]
 
 
@@ -820,10 +820,10 @@ def test_extra_keys_cannot_take_the_place_of_the_prompt_either(lane: Gateway, se
 
 
 def test_embeddings_come_back_in_the_order_of_the_texts(lane: Gateway, server: OpenAIServer) -> None:
-    work = lane.embed(
+    work = lane.complete(
         replace(embedding_request("openai/text-embedding-3-small", ["one", "two"]), endpoint=Endpoint(server.url, KEY))
     )
-    found: Embeddings = run(lane, work)
+    found: Reply = run(lane, work)
     [received] = server.requests
     assert received.path == "/v1/embeddings"
     assert received.body == {"model": "text-embedding-3-small", "input": ["one", "two"], "encoding_format": "float"}
@@ -835,7 +835,7 @@ def test_embeddings_come_back_in_the_order_of_the_texts(lane: Gateway, server: O
 
 def test_embeddings_fail_as_replies_do(lane: Gateway, server: OpenAIServer) -> None:
     server.script(say.failure(429, "slow down", retry_after=2))
-    work = lane.embed(
+    work = lane.complete(
         replace(embedding_request("openai/text-embedding-3-small", ["one"]), endpoint=Endpoint(server.url, KEY))
     )
     with pytest.raises(RateLimited) as caught:
@@ -849,7 +849,7 @@ def test_an_error_instead_of_embeddings_is_the_servers(lane: Gateway, server: Op
     server.script(say.raw(json.dumps(body).encode()))
     request = embedding_request("openai/text-embedding-3-small", ["one"])
     with pytest.raises(ModelError, match=words) as caught:
-        run(lane, lane.embed(replace(request, endpoint=Endpoint(server.url, KEY))))
+        run(lane, lane.complete(replace(request, endpoint=Endpoint(server.url, KEY))))
     assert (type(caught.value), caught.value.status) == (expected, status)
 
 

@@ -76,9 +76,7 @@ def ask(*requests: Request, environ: dict[str, str] | None = None, streamed: boo
 
     async def one(lane: LiteLLM, request: Request) -> ModelError | None:
         try:
-            if request.messages and request.messages[0]["role"] == "embed":
-                await lane.embed(request)
-            elif streamed:
+            if streamed:
                 [_ async for _ in lane.stream(request)]
             else:
                 await lane.complete(request)

@@ -190,7 +190,7 @@ def test_an_answer_without_vectors_is_a_failure_of_the_provider(server: OpenAISe
     async def embed() -> None:
         lane = LiteLLM(Prices())
         try:
-            await lane.embed(replace(embedding_request("openai/embed", ["one"]), endpoint=Endpoint(server.url, KEY)))
+            await lane.complete(replace(embedding_request("openai/embed", ["one"]), endpoint=Endpoint(server.url, KEY)))
         finally:
             await lane.close()
 
@@ -409,7 +409,7 @@ def test_the_format_of_embeddings_is_asked_of_those_that_take_it(
         lane = LiteLLM(Prices())
         try:
             request = replace(embedding_request(model, ["one"]), endpoint=Endpoint(server.url, KEY))
-            assert len((await lane.embed(request)).vectors) == 1
+            assert len((await lane.complete(request)).vectors) == 1
         finally:
             await lane.close()
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InvalidFiles, ModelConfigurationError, ReplyNotRecorded, WorkspaceError
-from promptctl.models.gateway import Delta, Embeddings, Endpoint, Reply, Request, Usage, embedding_request
+from promptctl.models.gateway import Delta, Endpoint, Reply, Request, Usage, embedding_request
 from promptctl.models.recorded_reply import digest_for
 from promptctl.models.recordings import RecordedReplies, Recording
-from promptctl.models.replay import Replay, embedding_reply
+from promptctl.models.replay import Replay
 
 REQUEST = Request(
     "openai/gpt-4o-mini",
@@ -188,19 +188,19 @@ def test_replay_alone_is_refused(folder: Path) -> None:
 
 
 class TestEmbeddings:
-    FOUND = Embeddings(((0.1, -2.5e-07), (1.0, 3.0)), "embed-3-small", cost_nano_usd=70)
+    FOUND = Reply("", "embed-3-small", "openai", cost_nano_usd=70, vectors=((0.1, -2.5e-07), (1.0, 3.0)))
 
-    def embed(self, folder: Path, model: str, *texts: str) -> Embeddings:
-        return asyncio.run(Replay(folder).embed(embedding_request(model, texts)))
+    def embed(self, folder: Path, model: str, *texts: str) -> Reply:
+        return asyncio.run(Replay(folder).complete(embedding_request(model, texts)))
 
     def test_recorded_ones_are_given_again_for_nothing(self, folder: Path) -> None:
-        record(folder / "x.jsonl", embedding_request("openai/embed", ["a", "b"]), embedding_reply(self.FOUND))
+        record(folder / "x.jsonl", embedding_request("openai/embed", ["a", "b"]), self.FOUND)
         for model in ("openai/embed", "replay/openai/embed"):
             found = self.embed(folder, model, "a", "b")
             assert (found.vectors, found.model, found.cost_nano_usd) == (self.FOUND.vectors, "openai/embed", 0)
 
     def test_those_of_other_texts_and_models_are_not(self, folder: Path) -> None:
-        record(folder / "x.jsonl", embedding_request("openai/embed", ["a", "b"]), embedding_reply(self.FOUND))
+        record(folder / "x.jsonl", embedding_request("openai/embed", ["a", "b"]), self.FOUND)
         for model, *texts in (("openai/embed", "b", "a"), ("openai/embed", "a"), ("openai/other", "a", "b")):
             with pytest.raises(ReplyNotRecorded):
                 self.embed(folder, model, *texts)

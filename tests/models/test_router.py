@@ -245,7 +245,7 @@ def test_a_refused_key_says_which_variable_it_came_from(make: Make, server: Open
         complete(router, ask("openai/gpt-4o-mini"))
     assert caught.value.hint == "check the key in the variable OPENAI_API_KEY"
     with pytest.raises(AuthenticationFailed) as caught:
-        asyncio.run(router.embed(embedding_request("openai/text-embedding-3-small", ["a"])))
+        asyncio.run(router.complete(embedding_request("openai/text-embedding-3-small", ["a"])))
     assert caught.value.hint == "check the key in the variable OPENAI_API_KEY"
     router = make(f'models:\n  "local/*": {{api_base: "{server.url}"}}\n')
     with pytest.raises(AuthenticationFailed) as caught:
@@ -259,7 +259,7 @@ def test_streams_and_embeddings_take_the_same_way(make: Make, server: OpenAIServ
 
     async def both() -> tuple[list[Delta | Reply], int]:
         pieces = [piece async for piece in router.stream(ask("openai/gpt-4o-mini", "one two"))]
-        found = await router.embed(embedding_request("openai/text-embedding-3-small", ["a"]))
+        found = await router.complete(embedding_request("openai/text-embedding-3-small", ["a"]))
         await router.close()
         return pieces, len(found.vectors)
 

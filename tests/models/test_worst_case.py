@@ -252,6 +252,11 @@ def test_embeddings_have_no_reply() -> None:
     assert found.nano_usd == pytest.approx(found.input_tokens * 20)
 
 
+def test_a_message_of_a_role_that_no_chat_has_makes_no_embedding_of_a_call() -> None:
+    called = Request("local/m", [{"role": "embed", "content": "hi"}], {"max_tokens": 10})
+    assert WorstCase.of(called, "local/m", MODELS.prices).output_tokens == 10
+
+
 def test_what_has_no_price_has_no_worst_case() -> None:
     found = worst("local/other")
     assert (found.nano_usd, found.unbounded) == (None, None)
