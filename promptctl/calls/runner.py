@@ -122,14 +122,8 @@ class Runner:
                     if show is not None and (text := show.finish()):
                         yield text
                     break
-                except ModelError as error:
-                    await self._wait_after(attempts, error, is_final=is_open)
-                except CostLimitReached as error:
-                    await self._blocked(attempts, error)
-                    raise
                 except BaseException as error:
-                    await self._cancelled(attempts, error)
-                    raise
+                    await self._ended(attempts, error, is_final=is_open)
             reply = _shown(call, reply)
             yield await self._finished(attempts, reply, *self._read(call, reply))
 
@@ -144,15 +138,9 @@ class Runner:
                 self._begin(attempts)
                 try:
                     reply = await self._gateway.complete(attempts.request)
-                except ModelError as error:
-                    failed = error
-                    await self._wait_after(attempts, error)
-                except CostLimitReached as error:
-                    await self._blocked(attempts, error)
-                    raise
                 except BaseException as error:
-                    await self._cancelled(attempts, error)
-                    raise
+                    failed = error if isinstance(error, ModelError) else failed
+                    await self._ended(attempts, error)
                 else:
                     self._tell_reply(attempts, reply)
                     return reply
@@ -204,7 +192,18 @@ class Runner:
             self._watch.end(record, attempts.call.options.log)
         await self._recorder.save(record, attempts.call.options.log)
 
-    async def _wait_after(self, attempts: Attempts, error: ModelError, *, is_final: bool = False) -> None:
+    async def _ended(self, attempts: Attempts, error: BaseException, *, is_final: bool = False) -> None:
+        """Record the attempt that an error has ended, and raise the error unless the model is to be asked again."""
+        if isinstance(error, ModelError):
+            await self._wait_after(attempts, error, is_final=is_final)
+            return
+        if isinstance(error, CostLimitReached):
+            await self._blocked(attempts, error)
+        else:
+            await self._cancelled(attempts, error)
+        raise error
+
+    async def _wait_after(self, attempts: Attempts, error: ModelError, *, is_final: bool) -> None:
         """Record the failed attempt and wait until the next; raise the error if there is none."""
         from promptctl.calls.retries import decide
 

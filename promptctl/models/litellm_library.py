@@ -114,23 +114,17 @@ def spread_extra_bodies() -> None:
     LiteLLM sends them a key `extra_body`. They cannot be arguments of the call: some names are settings of LiteLLM.
     """
     found = importlib.import_module("litellm.llms.anthropic.chat.transformation").AnthropicConfig
-    _wrap_body(found, "transform_request", lambda body: body)
+    _wrap(found, "transform_request", _body)
     found = importlib.import_module("litellm.llms.bedrock.chat.converse_transformation").AmazonConverseConfig
-    _wrap_body(found, "_transform_request_helper", lambda body: body.get("additionalModelRequestFields"))
+    _wrap(found, "_transform_request_helper", _body)
 
 
-def _wrap_body(config: Any, method: str, place: Callable[[dict[str, Any]], Any]) -> None:
-    make = getattr(config, method)
-
-    @functools.wraps(make)
-    def make_ours(*given: Any, **named: Any) -> Any:
-        body = make(*given, **named)
-        fields = place(body)
-        if _wire.get() is not None and isinstance(fields, dict) and isinstance(fields.get("extra_body"), dict):
-            fields.update(fields.pop("extra_body"))
-        return body
-
-    setattr(config, method, make_ours)
+def _body(_: Wire, make: Any, *given: Any, **named: Any) -> Any:
+    body = make(*given, **named)
+    fields = body.get("additionalModelRequestFields", body)
+    if isinstance(fields, dict) and isinstance(fields.get("extra_body"), dict):
+        fields.update(fields.pop("extra_body"))
+    return body
 
 
 async def close_clients() -> None:

@@ -269,17 +269,14 @@ def check_folder(folder: Path) -> None:
 
 def entries_of(file: Path) -> Iterator[Entry]:
     """Yield the sound recordings of a file."""
-    if file.suffix == ".jsonl":
-        yield from filter(None, (read_line(line, place_in(file))[0] for _, _, line in lines_of(file)))
-    else:
-        yield from read_handwritten(whole_file(file), str(place_in(file)))[0]
+    return (entry for _, entry in located_in(file))
 
 
 def located_in(file: Path) -> Iterator[tuple[Located, Entry]]:
     """Yield the sound recordings of a file, each with its place and how to read it again."""
     place = place_in(file)
     if file.suffix != ".jsonl":
-        for entry in entries_of(file):
+        for entry in read_handwritten(whole_file(file), str(place))[0]:
             yield Located(place.path, None, partial(as_it_is, entry)), entry
         return
     for offset, number, line in lines_of(file):

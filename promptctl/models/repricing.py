@@ -85,7 +85,7 @@ def reprice(
     now = utc_now()
     for execution in counted(log.executions(wanted), "pricing calls"):
         is_counted = execution.output_tokens is not None
-        if execution.reply_source != "model" or not (is_counted or _has_reply(execution)):
+        if execution.reply_source != "model" or not (is_counted or execution.status in WITH_REPLY):
             continue
         row = models.setdefault(execution.model, RepricedModel(execution.model))
         row.attempts += 1
@@ -111,10 +111,6 @@ def reprice(
         log.correct_costs(found, note)
     ordered = tuple(models[name] for name in sorted(models))
     return Repricing(ordered, _without_row(log, wanted), is_dry_run, found)
-
-
-def _has_reply(execution: Execution) -> bool:
-    return execution.status in WITH_REPLY
 
 
 def _usage(execution: Execution) -> Usage:
