@@ -29,7 +29,6 @@ from promptctl.log.sqlite.payloads import Payload
 from promptctl.log.sqlite.schema import SUM_COLUMNS, TOTALS_COLUMNS, TOTALS_FIELDS, adding
 
 if TYPE_CHECKING:
-    from promptctl.log.budgets import Settlement
     from promptctl.log.results import ResultRow
 
 _COLUMN_OF = {"commit": "commit_id", "call_metadata": "metadata"}  # COMMIT is a word of SQL
@@ -169,6 +168,7 @@ class Batch:
 
 def read_lines(lines: Iterable[bytes]) -> tuple[list[Entry], list[ResultRow]]:
     """Read what `Batch.lines` wrote. Raises `ValueError`, `KeyError` or `TypeError` for anything else."""
+    from promptctl.log.budgets import Settlement
     from promptctl.log.results import ResultDetail, ResultRow
 
     entries, results = [], []
@@ -182,7 +182,7 @@ def read_lines(lines: Iterable[bytes]) -> tuple[list[Entry], list[ResultRow]]:
         else:
             execution = replace(from_document(record["execution"]), bare_error=record.get("bare_error"))
             spent = record.get("spent")
-            entries.append(Entry(execution, record["content"], _settlement(execution.id, spent) if spent else None))
+            entries.append(Entry(execution, record["content"], Settlement(execution.id, spent) if spent else None))
     return entries, results
 
 
@@ -191,12 +191,6 @@ def _line(row: _Row) -> str:
     spent = f',"spent":{json.dumps(settlement.spent)}' if settlement is not None else ""
     words = f',"bare_error":{json.dumps(row.bare)}' if row.bare is not None else ""
     return f'{{"content":"{row.entry.content}","execution":{document(row.fields)}{spent}{words}}}'
-
-
-def _settlement(execution: str, spent: dict[str, int | None]) -> Settlement:
-    from promptctl.log.budgets import Settlement
-
-    return Settlement(execution, spent)
 
 
 def _is_kept_whole(entry: Entry) -> bool:

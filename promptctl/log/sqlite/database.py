@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from promptctl.errors import FailureReason, LogFailure
+from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.forks import THREADS, ConnectionUse, refuse_after_fork
 from promptctl.log.sqlite.opening import Opened, identity_of, open_for_reading, open_for_writing
 
@@ -67,11 +68,13 @@ class Database:
 
     Safe to share between threads; a forked child opens its own connection. Every write is one `BEGIN IMMEDIATE`
     transaction and waits up to `busy_timeout_s` for other processes, at the end of the program for five seconds at
-    most. `on_opened` is called after the first write on each connection.
+    most. `on_opened` is called after the first write on each connection. Whoever writes what people said asks the
+    `redactor` to leave secrets out.
     """
 
-    def __init__(self, path: Path, busy_timeout_s: float, *, on_opened: Callable[[], None]) -> None:
+    def __init__(self, path: Path, busy_timeout_s: float, redactor: Redactor, *, on_opened: Callable[[], None]) -> None:
         self.path = path
+        self.redactor = redactor
         self.busy_timeout_s = busy_timeout_s
         self.patience_s = busy_timeout_s
         self._on_opened = on_opened

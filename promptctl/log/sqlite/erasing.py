@@ -20,7 +20,9 @@ from promptctl.log.records import CONTENT_FIELDS
 from promptctl.log.sqlite import chain, payloads
 from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.lookup import row_by_id
+from promptctl.log.sqlite.maintenance import vacuum
 from promptctl.log.sqlite.persons import folder_of, join_accounts, join_sums
+from promptctl.log.sqlite.search_index import clear
 
 _MARKER = "erased-"
 # Texts of a row that come from outside; the others are names by which rows are found and joined.
@@ -34,11 +36,13 @@ _NAMED = {"budget_accounts": "key", "budget_disabled": "key", "budget_events": "
 Row = dict[str, Any]
 
 
-def redact(database: Database, meant: Erasure, note: Note, *, is_dry_run: bool) -> Erased:
+def redact(database: Database, meant: Erasure, note: Note, *, is_dry_run: bool = False) -> Erased:
     """Erase in one transaction.
 
     What is deleted is overwritten with zeros; `vacuum` then rewrites the file, and its side file.
     """
+    if not database.path.exists():
+        return Erased()
 
     def work(connection: sqlite3.Connection) -> Erased:
         connection.execute("UPDATE maintenance SET is_open = 1")
@@ -52,7 +56,11 @@ def redact(database: Database, meant: Erasure, note: Note, *, is_dry_run: bool) 
         return erased
 
     with counting("looking for what is to be erased"):
-        return database.dry_run(work) if is_dry_run else database.write(work)
+        erased = database.dry_run(work) if is_dry_run else database.write(work)
+    if not (is_dry_run or erased.is_nothing):
+        clear(database.path)
+        vacuum(database)
+    return erased
 
 
 class _Erasing:

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
 
+from promptctl.errors import LogError
 from promptctl.log.call_totals import Dimension
 from promptctl.log.encoding import well_formed
 from promptctl.log.evidence import ProblemKind
 from promptctl.log.feedback import Feedback, fault_of
 from promptctl.log.filter import Filter
 from promptctl.log.redaction import Redactor
+from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.filters import Condition, rows_where
 from promptctl.log.sqlite.sums import key_expressions
 
@@ -44,6 +46,15 @@ def add(connection: sqlite3.Connection, given: Iterable[Feedback]) -> int:
     """Add feedback on executions that are in the log; return how much of it was."""
     names = ("id", "name", "score", "comment", "expected", "by", "created_at", "execution_id")
     return connection.executemany(_INSERT, map(attrgetter(*names), given)).rowcount
+
+
+def give(database: Database, given: Feedback) -> Feedback:
+    """Add feedback on an execution; return it without secrets. Raises `LogError` if there is no such execution."""
+    safe = redacted(given, database.redactor)
+    if not database.path.exists() or not database.write(lambda connection: add(connection, [safe])):
+        hint = "see the ids with: promptctl log list"
+        raise LogError(f"no execution `{given.execution_id}` in the log", hint=hint)
+    return safe
 
 
 def on_call(connection: sqlite3.Connection, call_id: str) -> tuple[Feedback, ...]:

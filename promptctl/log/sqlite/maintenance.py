@@ -23,6 +23,7 @@ from promptctl.log.sqlite.database import Database, reason_of, translated
 from promptctl.log.sqlite.feedback import follow_rows
 from promptctl.log.sqlite.filters import Condition, prompts, where
 from promptctl.log.sqlite.opening import connect, create_file, open_for_writing, sync_file, sync_folder
+from promptctl.log.sqlite.search_index import clear
 from promptctl.log.sqlite.totals import fold
 
 _MERGE = "PRAGMA wal_checkpoint(TRUNCATE)"
@@ -31,7 +32,7 @@ _BATCH = 1_000
 _PAUSE_S = 0.02
 
 
-def prune(database: Database, retention: Retention, note: Note | None, *, is_dry_run: bool) -> Pruned:
+def prune(database: Database, retention: Retention, *, is_dry_run: bool = False, note: Note | None = None) -> Pruned:
     """Prune in one transaction.
 
     What is deleted is overwritten with zeros in the file (`secure_delete`); call `vacuum` to give the space back.
@@ -40,11 +41,12 @@ def prune(database: Database, retention: Retention, note: Note | None, *, is_dry
     def work(connection: sqlite3.Connection) -> Pruned:
         return _prune(connection, retention, note)
 
-    if is_dry_run:
+    if is_dry_run or not database.path.exists():
         return database.dry_run(work)
     with counting("deleting what is too old"):
         pruned = database.write(work)
     _run(database, _MERGE)  # SQLite's side file still holds the pages as they were before
+    clear(database.path)
     return pruned
 
 

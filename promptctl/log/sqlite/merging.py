@@ -24,7 +24,6 @@ from promptctl.log.evidence import Merged, Note
 from promptctl.log.feedback import Feedback, fault_of
 from promptctl.log.filter import Filter
 from promptctl.log.records import Content, Entry, Execution
-from promptctl.log.redaction import Redactor
 from promptctl.log.results import EvaluationRow, ResultRow
 from promptctl.log.sqlite import chain
 from promptctl.log.sqlite.batch import Batch, last_link
@@ -72,7 +71,7 @@ FROM executions JOIN payloads ON hash IN (inputs_hash, messages_hash, reply_hash
 """
 
 
-def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_dry_run: bool) -> Merged:
+def merge(database: Database, file: Path, note: Note, *, is_dry_run: bool = False) -> Merged:
     """Add the records of a log that this one does not have; the file itself is only read.
 
     They come in batches, each one transaction: a merge that is stopped is finished by doing it again. Rows that were
@@ -109,7 +108,8 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
         )
         if is_dry_run:
             return merged
-        _add(database, redactor, begun, latest)
+        redactor = database.redactor
+        _add(database, begun, latest)
         entries = map(_entry, executions(source, Filter(), with_content=True))
         with counting(f"merging {file.name}", len(new)) as count:
             for some in _batches(entries):
@@ -204,12 +204,12 @@ def _entry(execution: Execution) -> Entry:
     return Entry(execution, cast("Content", execution.kept_content or "metadata"))
 
 
-def _add(database: Database, redactor: Redactor, begun: Sequence[EvaluationRow], latest: Iterable[Execution]) -> None:
+def _add(database: Database, begun: Sequence[EvaluationRow], latest: Iterable[Execution]) -> None:
     """Add evaluations, and latest calls that are later than those here: before their rows, which have less of them."""
-    calls = Batch([Entry(each, "off") for each in latest], (), redactor)
+    calls = Batch([Entry(each, "off") for each in latest], (), database.redactor)
 
     def write(connection: sqlite3.Connection) -> None:
-        begin(connection, begun, redactor)
+        begin(connection, begun, database.redactor)
         calls.keep_latest(connection)
 
     database.write(write)

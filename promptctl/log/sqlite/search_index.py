@@ -46,10 +46,17 @@ def index_path(log_path: Path) -> Path:
 
 
 def search(
-    database: Database, query: TextQuery, wanted: Filter, *, is_scan: bool, is_bounded: bool = False
+    database: Database,
+    query: TextQuery,
+    wanted: Filter | None = None,
+    *,
+    is_scan: bool = False,
+    is_bounded: bool = False,
 ) -> Searched:
     """Return the executions whose kept contents have the query's words, newest first."""
-    path = index_path(database.path)
+    if not database.path.exists():
+        return Searched(())
+    path, wanted = index_path(database.path), wanted or Filter()
     with database.reading() as log:
         add_search(log)
         if is_bounded:

@@ -22,12 +22,7 @@ from promptctl.log.sqlite.unsaved import Unsaved
 
 if TYPE_CHECKING:
     from promptctl.log.budgets import Admission, BudgetEvent, Reservation
-    from promptctl.log.evidence import Erased, Erasure, Merged, Note
-    from promptctl.log.feedback import Feedback
-    from promptctl.log.filter import Filter
     from promptctl.log.results import EvaluationRow, ResultRow
-    from promptctl.log.retention import Pruned, Retention
-    from promptctl.log.search import Searched, TextQuery
     from promptctl.log.sqlite.forks import ConnectionUse
     from promptctl.log.store import LogWarning, Store
 else:
@@ -68,7 +63,7 @@ class SqliteStore(Store):
         self.path = path
         self.redactor = redactor or Redactor()
         self.unsaved = Unsaved(path, spare_folder, other_paths)
-        self.database = Database(path, busy_timeout_s, on_opened=self._after_opening)
+        self.database = Database(path, busy_timeout_s, self.redactor, on_opened=self._after_opening)
         self._link = link
 
     @property
@@ -92,6 +87,11 @@ class SqliteStore(Store):
     def _look_after(self, work: Callable[[Database], T]) -> T:
         """Do something with the whole file, once it has what waits for it."""
         self._take_in_before_reading()
+        return work(self.database)
+
+    def _take_out(self, work: Callable[[Database], T]) -> T:
+        """Delete something from the file, once it has what waits for it, or that would come back."""
+        self._take_in_unsaved()
         return work(self.database)
 
     def append(self, entries: Iterable[Entry], results: Iterable[ResultRow] = ()) -> LogWarning | None:
@@ -126,34 +126,12 @@ class SqliteStore(Store):
     messages = _method(_stream, "queries", "messages")
     latest_call = _method(_read, "queries", "latest_call")
 
-    def search(
-        self, query: TextQuery, wanted: Filter | None = None, *, is_scan: bool = False, is_bounded: bool = False
-    ) -> Searched:
-        from promptctl.log.filter import Filter
-        from promptctl.log.search import Searched
-        from promptctl.log.sqlite.search_index import search
-
-        self._take_in_before_reading()
-        if self.is_new:
-            return Searched(())
-        return search(self.database, query, wanted or Filter(), is_scan=is_scan, is_bounded=is_bounded)
-
+    search = _method(_look_after, "search_index", "search")
     totals = _method(_read, "totals", "totals")
     without_row = _method(_read, "totals", "without_row")
     call_cells = _method(_read, "call_cells", "call_cells")
-
     correct_costs = _method(_look_after, "maintenance", "correct")
-
-    def add_feedback(self, given: Feedback) -> Feedback:
-        from promptctl.log.sqlite.feedback import add, redacted
-
-        safe = redacted(given, self.redactor)
-        self._take_in_before_reading()
-        if self.is_new or not self.database.write(lambda connection: add(connection, [safe])):
-            hint = "see the ids with: promptctl log list"
-            raise LogError(f"no execution `{given.execution_id}` in the log", hint=hint)
-        return safe
-
+    add_feedback = _method(_look_after, "feedback", "give")
     outcomes = _method(_stream, "arm_calls", "arm_calls")
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
@@ -214,48 +192,12 @@ class SqliteStore(Store):
 
     mark_webhook = _method(_write, "budgets", "mark_webhook")
 
-    def prune(self, retention: Retention, *, is_dry_run: bool = False, note: Note | None = None) -> Pruned:
-        from promptctl.log.retention import Pruned
-        from promptctl.log.sqlite.maintenance import prune
-        from promptctl.log.sqlite.search_index import clear
-
-        if self.is_new:
-            return Pruned(0, 0, 0, 0, 0)
-        self._take_in_unsaved()  # or their contents would outlive the pruning
-        pruned = prune(self.database, retention, note, is_dry_run=is_dry_run)
-        if not is_dry_run:
-            clear(self.path)
-        return pruned
-
-    def vacuum(self) -> int:
-        from promptctl.log.sqlite.maintenance import vacuum
-
-        return 0 if self.is_new else vacuum(self.database)
-
+    prune = _method(_take_out, "maintenance", "prune")
+    vacuum = _method(_look_after, "maintenance", "vacuum")
     verify = _method(_look_after, "verifying", "verify")
-
-    def redact(self, meant: Erasure, note: Note, *, is_dry_run: bool = False) -> Erased:
-        from promptctl.log.evidence import Erased
-        from promptctl.log.sqlite.erasing import redact
-        from promptctl.log.sqlite.search_index import clear
-
-        if self.is_new:
-            return Erased()
-        self._take_in_unsaved()  # or it would come back with them
-        erased = redact(self.database, meant, note, is_dry_run=is_dry_run)
-        if not (is_dry_run or erased.is_nothing):
-            clear(self.path)
-            self.vacuum()
-        return erased
-
-    def merge(self, file: Path, note: Note, *, is_dry_run: bool = False) -> Merged:
-        from promptctl.log.sqlite.merging import merge
-
-        self._take_in_before_reading()
-        return merge(self.database, self.redactor, file, note, is_dry_run=is_dry_run)
-
+    redact = _method(_take_out, "erasing", "redact")
+    merge = _method(_look_after, "merging", "merge")
     events = _method(_read, "chain", "events")
-
     back_up = _method(_look_after, "maintenance", "back_up")
 
     def close(self) -> None:

@@ -138,7 +138,7 @@ def test_waiting_for_our_own_writes_takes_no_patience_with_another_process(path:
         other.execute("BEGIN IMMEDIATE")
         release.start()
 
-    database = Database(path, 1.0, on_opened=be_slow)
+    database = Database(path, 1.0, Redactor(), on_opened=be_slow)
     path.parent.mkdir()
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     release = threading.Timer(0.3, other.execute, ["COMMIT"])
