@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,8 @@ _LEASE = timedelta(seconds=10)
 # older, and no longer than a day.
 _EAGER = timedelta(seconds=10)
 _GIVEN_UP = timedelta(days=1)
+_PLAIN = re.compile(r"[\w-]+")
+_NO_MARKUP = str.maketrans("<>`", "‹›'")
 
 
 class AlertSender:
@@ -105,9 +109,15 @@ def send_due(store: Store, rules: Sequence[BudgetRule], environ: Mapping[str, st
 
 
 def alert_body(event: BudgetEvent, rule: BudgetRule) -> dict[str, Any]:
-    """Return the JSON that a webhook gets: the event, the rule it is of, and `text`, which chats show."""
+    """Return the JSON that a webhook gets: the event, the rule it is of, and `text`, which chats show.
+
+    Whoever an account is of may have chosen its name: as code it mentions nobody in a chat, and links to nothing.
+    """
+    key = event.key
+    if key and not _PLAIN.fullmatch(key):
+        key = f"`{' '.join(key.translate(_NO_MARKUP).split())}`"
     return {
-        "text": event.words,
+        "text": replace(event, key=key).words,
         **{name: value for name, value in event.as_dict().items() if name != "webhook"},
         "each": rule.each,
         "per": rule.per,

@@ -16,7 +16,7 @@ from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK, WORKSPACE, GitError, WorkspaceError
 from promptctl.evaluations.session import Session
 from promptctl.files.names import RECORDINGS, SETTINGS
-from promptctl.files.wording import name_some
+from promptctl.files.wording import count, name_some
 from promptctl.files.writing import temporary_folder
 from promptctl.formats.settings_file import Settings
 from promptctl.git.repository import Git
@@ -99,6 +99,7 @@ def review(context: Context, request: ReviewRequest, in_session: InSession) -> R
                     *own_judges,
                     *undecided,
                     *_recorded_judges(changes, tasks),
+                    *_kept_from_base(tasks),
                     *own.weaker_gate(),
                 ),
                 rule=rule_of(other.settings.gate.rule, request.rule),
@@ -199,6 +200,16 @@ def _recorded_judges(changes: Changes, tasks: Sequence[Task]) -> Iterator[str]:
     graded = sorted({task.prompt for task in tasks if task.is_judged_by_recordings})
     if changes.recordings and graded:
         yield f"recordings that HEAD changed answered for the judges of {name_some(graded)}"
+
+
+def _kept_from_base(tasks: Sequence[Task]) -> Iterator[str]:
+    """Yield the cases that HEAD edited so that BASE's prompt is asked for others alone."""
+    for task in tasks:
+        for pair in task.pairs:
+            left_out = pair.base.spec.left_out if pair.base is not None else ()
+            if ids := [id_ for id_ in left_out if id_ in pair.edited]:
+                cases = f"{count(len(ids), 'case')} with inputs that {task.prompt} of BASE cannot take"
+                yield f"{pair.head.spec.dataset}: {cases} ({name_some(ids)})"
 
 
 def _doubts(

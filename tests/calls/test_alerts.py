@@ -74,6 +74,25 @@ def test_an_alert_says_what_happened_and_is_sent_once(log: SqliteStore, hook: Ho
 
 
 @pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("<!channel> <https://h.example/|Sign in>", "`‹!channel› ‹https://h.example/|Sign in›`"),
+        ("@all", "`@all`"),
+        ("a`\n@here", "`a' @here`"),
+        ("ada_1-é", "ada_1-é"),
+    ],
+)
+def test_whoever_an_account_is_of_mentions_and_links_nothing(
+    log: SqliteStore, hook: Hook, name: str, shown: str
+) -> None:
+    refused(log, name)
+    assert send_due(log, [RULE], {"HOOK": hook.url}) is None
+    body = hook.got[0][2]
+    assert body["text"].startswith(f"budget `extraction` of {shown} lets no more through")
+    assert body["account"] == name
+
+
+@pytest.mark.parametrize(
     ("environ", "words"),
     [
         ({}, "the variable HOOK is not set"),

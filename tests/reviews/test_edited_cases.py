@@ -228,3 +228,18 @@ class TestMustPass:
         data = pull.data(base=base)
         assert data["exit_code"] == CHECK_FAILED
         assert "1 case that must pass failed: case-0" in data["decision"]
+
+
+def test_no_case_is_kept_from_base_unseen(pull: Pull) -> None:
+    template = pull.read(PATH).replace("ticket: {type: string}", "ticket: {type: string, required: false}")
+    template = template.replace("inputs:\n", "inputs:\n  text: {type: string, required: false}\n")
+    template = template.replace("Say one word.", "Say one word.{% if text is defined %} WORSE{% endif %}")
+    pull.write(PATH, template.replace("{{ ticket }}", "{{ ticket if ticket is defined else text }}"))
+    pull.dataset(case(0), *(case(n) | {"inputs": {"text": f"billing {n}"}} for n in range(1, 8)))
+    pull.commit("Move cases that get worse to an input of this branch")
+    told = (
+        "datasets/triage.yaml: 7 cases with inputs that triage of BASE cannot take (case-1, case-2, case-3 and 4 more)"
+    )
+    assert told in pull.data()["taken_away"]
+    strict = pull.data(rule=STRICT)
+    assert (strict["exit_code"], told in strict["decision"]) == (CHECK_FAILED, True)
