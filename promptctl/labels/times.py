@@ -16,7 +16,7 @@ from promptctl.differences.ordering import longest_in_order
 from promptctl.files.plain import record_data
 from promptctl.git.commits import read_commits
 from promptctl.git.repository import Git, GitRef
-from promptctl.labels.chains import LabelTags, read_events
+from promptctl.labels.chains import LabelTags, other_workspace, read_events
 from promptctl.labels.tags import LabelEvent
 from promptctl.labels.trust import LabelTrust
 
@@ -60,7 +60,8 @@ class LabelMove:
 def moves_between(git: Git, trust: LabelTrust, base: str, head: str | None) -> list[LabelMove]:
     """Return every move recorded after the commit `base` was made, up to when `head` was; with None, up to now.
 
-    As far as this clone has the labels. Ordered by prompt, label and number: clocks may differ.
+    As far as this clone has the labels, without those of other workspaces. Ordered by prompt, label and number: clocks
+    may differ.
     """
     since, until = _made_at(git, base), None if head is None else _made_at(git, head)
     places = trust.places()
@@ -72,7 +73,7 @@ def moves_between(git: Git, trust: LabelTrust, base: str, head: str | None) -> l
     for chain in LabelTags((GitRef(ref, id_) for _, id_, ref in fields), trust).chains.values():
         for n in [n for n, tag in chain.items() if tag.object in wanted]:
             event, *before = read_events(git, [chain[each] for each in (n, n - 1) if each in chain], trust)
-            if isinstance(event, LabelEvent):
+            if isinstance(event, LabelEvent) and other_workspace(git, event) is None:
                 live = [each.version for each in before if isinstance(each, LabelEvent) and each.is_live]
                 moves.append(LabelMove(event, *live))
     return sorted(moves, key=lambda move: (move.event.prompt, move.event.label, move.event.n))

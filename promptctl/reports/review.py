@@ -106,7 +106,7 @@ def outcomes(review: Review) -> Iterator[ReviewRow]:
     reviewed = {prompt.id: prompt for prompt in review.prompts}
     for id_ in sorted({*reviewed, *(found.prompt for found in review.measurements)}):
         prompt, found = reviewed.get(id_), review.measurement(id_)
-        change = change_of(prompt)
+        change = _change_of(prompt) if prompt is not None else _tests_of(review, id_)
         if found is None:
             verdict = "same behaviour" if prompt is not None and prompt.kind != "removed" else ""
             yield ReviewRow("➖", id_, change, verdict)
@@ -156,10 +156,13 @@ def _sides(form: Callable[[float | None], str], usage: UsageChange | None) -> st
     return f"{form(before)} → {form(after)}" + (f" ({usage.change:+.1%})" if usage.change is not None else "")
 
 
-def change_of(prompt: PromptReview | None) -> str:
+def _tests_of(review: Review, id_: str) -> str:
+    """Say why a prompt that is as it was is evaluated, in a few words."""
+    return f"{'dataset' if any(id_ in each.prompts for each in review.datasets) else 'recordings'} alone"
+
+
+def _change_of(prompt: PromptReview) -> str:
     """Say how a prompt differs, in a few words."""
-    if prompt is None:
-        return "dataset alone"
     if prompt.kind == "renamed":
         edited = "" if prompt.diff is not None and prompt.diff.is_same_behaviour else " and changed"
         return f"renamed from {prompt.former_id}{edited}"

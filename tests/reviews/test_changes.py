@@ -274,6 +274,19 @@ def test_labels_moved_after_base_are_told(pull: Pull, monkeypatch: pytest.Monkey
     assert pull.data(base=head, head=head, is_evaluated=False)["label_moves"] == []
 
 
+def test_labels_of_another_workspace_are_not_told(pull: Pull, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "apps/two/prompts/hi.prompt.yaml"
+    pull.write("apps/two/promptctl.yaml", "")
+    pull.write(path, "messages: [{role: user, content: Hi}]\n")
+    base = pull.commit("A workspace below")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-02T11:00:00+00:00")
+    with open_workspace(pull.root, {}, on_warning=lambda _: None) as workspace:
+        workspace.labels.set("other@staging")
+    pull.write(path, "messages: [{role: user, content: Ho}]\n")
+    beside = Pull(pull.root / "apps/two", pull.bare, pull.server)
+    assert beside.data(base=base, is_evaluated=False)["label_moves"] == []
+
+
 def test_a_changed_default_is_one_line_and_not_every_id(pull: Pull, cli: Cli) -> None:
     cases = [case(n) for n in range(8)]
     pull.dataset(*cases, defaults={"tags": ["x"]})

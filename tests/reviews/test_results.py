@@ -11,7 +11,9 @@ from promptctl.comparisons.rule import GateRule
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, USAGE, WORKSPACE
 from promptctl.evaluations.request import Limits
 from promptctl.reports.markdown import inline
+from promptctl.reports.review import outcomes
 from promptctl.reports.review_files import write_review
+from promptctl.reports.review_json import review_as_dict
 from promptctl.workspace import open_workspace
 from tests.openai_server import Exchange, OpenAIServer, reply
 from tests.reports.test_html import data_of
@@ -352,7 +354,9 @@ class TestRecordings:
         else:
             recorded.git("mv", path, "datasets/recordings/all.jsonl")
             recorded.edit("datasets/recordings/all.jsonl", '"reply":"wrong"', '"reply":"billing"')
-        [found] = recorded.data(replies="replay")["evaluations"]
+        review = recorded.review(replies="replay")
+        assert [each.change for each in outcomes(review)] == ["recordings alone"]
+        [found] = review_as_dict(review)["evaluations"]
         assert (found["prompt"], found["evaluations"][0]["passed"]) == ("triage", 8)
         recorded.environ = dict(KEY)
         assert recorded.data()["evaluations"] == [], "a model answers, not they"
