@@ -101,7 +101,7 @@ class WorkspaceCheck:
 
     def among_files(self) -> Iterator[Problem]:
         """Yield the problems between files: ids that collide, names that two prompts claim."""
-        yield from _colliding(self._prompt_paths, self._tree.places)
+        yield from colliding(self._prompt_paths, self._tree.places)
         yield from self._claims()
         yield from self._successors()
         yield from self._stray()
@@ -309,8 +309,8 @@ def _foreign_content(tree: Tree, path: str) -> Problem | None:
     return replace(found, message=f"the file is not read: {found.message}", severity="warning")
 
 
-def _colliding(paths: Sequence[str], places: PromptPlaces) -> Iterator[Problem]:
-    """Files of one id, and ids that only differ in case: on many file systems they are one file."""
+def colliding(paths: Iterable[str], places: PromptPlaces) -> Iterator[Problem]:
+    """Yield a problem for files of one id, and for ids that only differ in case: on many file systems they are one."""
     seen: dict[str, str] = {}
     for path in paths:
         stem = places.stem(path) or path

@@ -30,6 +30,7 @@ from promptctl.git.tree_changes import changed_files, new_links, new_workspaces
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.git.walk import FileChange
 from promptctl.models.gateway import REPLAY
+from promptctl.prompts.checking import colliding
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.change_notes import change_notes
@@ -123,7 +124,11 @@ class ChangeFinder:
 
     def _notes(self, prompts: Sequence[PromptReview]) -> Iterator[str]:
         links, workspaces = (find(self.base, self.head) for find in (new_links, new_workspaces))
-        return change_notes(self._changed, self.head.places, links, workspaces, prompts)
+        yield from change_notes(self._changed, self.head.places, links, workspaces, prompts)
+        before, after = (
+            [*colliding(filter(tree.places.stem, prompt_files(tree)), tree.places)] for tree in (self.base, self.head)
+        )
+        yield from (str(each) for each in after if each not in before)
 
     def _of_no_prompt(
         self, prompts: Iterable[PromptReview], datasets: Iterable[DatasetReview], stale: Mapping[str, Sequence[str]]

@@ -148,6 +148,14 @@ def test_a_rename_with_an_edit_that_nothing_follows_is_hinted_at(pull: Pull) -> 
     assert (prompt_of(data, "sort")["formerly"], data["notes"]) == ("triage", [])
 
 
+def test_a_new_id_that_differs_from_another_in_case_alone_is_told(pull: Pull) -> None:
+    pull.write("prompts/Greet.prompt.yaml", GREET)
+    head = pull.commit("Nearly the same")
+    told = "prompts/greet.prompt.yaml: `greet` and `Greet` differ only in case: on some file systems they are one file"
+    assert pull.data(is_evaluated=False)["notes"] == [told]
+    assert pull.data(base=head, head=pull.edit("prompts/other.prompt.yaml", "Some", "Any"))["notes"] == []
+
+
 @pytest.mark.parametrize("is_committed", [True, False])
 def test_files_that_are_not_reviewed_are_named(pull: Pull, is_committed: bool) -> None:
     pull.edit("prompts/other.prompt.yaml", "Something", "Anything")
