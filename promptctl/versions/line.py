@@ -101,6 +101,11 @@ def _only_branch(git: Git, wanted: str) -> Line:
 
 
 def _no_such_branch(git: Git, name: str, remote: str, *, is_named: bool) -> HistoryIncomplete:
+    gone = git.run(["symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD"], check=False).text
+    if gone and not is_named:  # the remote's default branch has a different name by now
+        name = gone.removeprefix(f"refs/remotes/{remote}/")
+        hint = f"git fetch {quote(remote)} && git remote set-head {quote(remote)} --auto"
+        return HistoryIncomplete(f"this clone no longer has the branch {name}, the default one of {remote}", hint=hint)
     what = f"+refs/heads/{name}:refs/remotes/{remote}/{name}"
     fetch = f"git fetch {'--unshallow ' if git.is_shallow else ''}{quote(remote)} {quote(what)}"
     other = "" if is_named else "   (or name the default branch in promptctl.yaml, for example: branch: trunk)"

@@ -85,6 +85,20 @@ def test_the_remotes_own_default_branch_is_followed(pushed: Repo, remote: Repo, 
     assert len(numbers_of(clone(remote, "full"))) == 2
 
 
+def test_a_default_branch_that_was_renamed_at_the_remote_is_found_by_the_hint(
+    pushed: Repo, remote: Repo, clone: Clone
+) -> None:
+    full = clone(remote, "full")
+    remote.git("branch", "--move", "main", "trunk")
+    remote.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    full.git("fetch", "--quiet", "--prune")
+    with pytest.raises(HistoryIncomplete, match="no longer has the branch main, the default one of origin") as error:
+        numbers_of(full)
+    for command in str(error.value.hint).split(" && "):
+        run_hint(full, command)
+    assert len(numbers_of(full)) == 3
+
+
 def test_a_lone_branch_of_any_name_is_the_line_where_there_is_no_remote(repo: Repo) -> None:
     repo.git("branch", "--move", "trunk")
     repo.commit("one", {A: prompt_text("one")})
