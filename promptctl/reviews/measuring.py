@@ -33,7 +33,7 @@ from promptctl.evaluations.plan import Pair, Plan
 from promptctl.evaluations.planning import plan
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.evaluations.session import Session
-from promptctl.files.names import RECORDINGS, SETTINGS
+from promptctl.files.names import RECORDINGS, SETTINGS, recording_path
 from promptctl.files.wording import count
 from promptctl.log.store import Store
 from promptctl.models.gateway import REPLAY
@@ -115,6 +115,9 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
                 wanted = replace(request.evaluation(ref, dataset), default_model=changes.default_model)
                 usual = (prompt.base.model if prompt is not None and prompt.base else None) or context.settings.model
                 task = _task(context, wanted, id_, base, usual)
+                is_reached = prompt is not None or dataset in datasets or recording_path(id_) in changes.recordings
+                if task.why_not is not None and not is_reached:  # changed recordings, which are of other prompts
+                    continue
                 if own := datasets.get(dataset):
                     edited, added = own.edited, frozenset(own.added)
                     pairs = tuple(replace(each, edited=edited, added=added) for each in task.pairs)

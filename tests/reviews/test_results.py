@@ -346,6 +346,8 @@ class TestRecordings:
 
     @pytest.mark.parametrize("own", [True, False])
     def test_recordings_that_alone_changed_are_evaluated_where_they_answer(self, recorded: Pull, *, own: bool) -> None:
+        recorded.dataset({"id": "unrecorded", "expected": "x"}, name="other", prompt="other")
+        recorded.commit("Test a prompt without recordings")
         recorded.git("push", "--quiet", "origin", "HEAD:main")
         recorded.git("fetch", "--quiet")
         path = "datasets/recordings/triage.jsonl"
