@@ -132,6 +132,24 @@ def test_a_file_never_has_a_value_of_another_kind_than_it_says(schema: Any, writ
     assert "default" not in prop or check.fill({}).values == {"c": prop["default"]}
 
 
+def test_names_of_messages_and_arguments_with_defaults_come_back() -> None:
+    argument = {"unit": {"type": "string", "default": "C", "examples": ["F"]}}
+    data = {
+        "messages": [{"role": "user", "name": "ada", "content": "x"}],
+        "tools": [
+            {
+                "type": "function",
+                "function": {"name": "look", "parameters": {"type": "object", "properties": argument}},
+            }
+        ],
+    }
+    written = exported(data)
+    back = read_prompty(source("it.prompty", written.files["it.prompty"])).prompts[0].data
+    assert back["messages"] == data["messages"]
+    assert back["tools"][0]["function"]["parameters"]["properties"]["unit"] == argument["unit"]
+    assert "messages.0.name" in [each.part for each in written.losses]
+
+
 def test_a_file_lies_where_the_id_says() -> None:
     files = {"prompts/support/it.prompt.yaml": yaml_text(FULL), "prompts/tone.j2": "x"}
     [path] = write_prompty([to_write("support/it", files)]).files

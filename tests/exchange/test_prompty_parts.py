@@ -120,6 +120,26 @@ def header_of(**keys: Any) -> Any:
             "kept `inputs.q`",
         ),
         (
+            {"inputs": [{"name": "q", "enumValues": ["a"], "nullable": True, "required": True}]},
+            {"inputs": {"q": {"enum": ["a", None]}}},
+            "kept `inputs.q`",
+        ),
+        (
+            {"outputs": [{"name": "q", "kind": "union", "oneOf": [{"kind": "string"}], "nullable": True}]},
+            {
+                "output": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {"q": {"oneOf": [{"type": "string"}, {"type": "null"}]}},
+                        "required": ["q"],
+                        "additionalProperties": False,
+                    },
+                    "strict": True,
+                }
+            },
+            "changed `outputs`",
+        ),
+        (
             {"inputs": [{"name": "q", "kind": "image", "description": "A photo.", "required": False}]},
             {
                 "inputs": {"q": {"type": "string", "description": "A photo.", "required": False}},

@@ -126,14 +126,13 @@ def object_schema(
 
 def nullable(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema that also allows null."""
-    kinds = schema.get("type")
-    if isinstance(kinds, list) or (kinds is None and not schema.keys() & {"oneOf", "anyOf", "enum"}):
-        return schema
-    if kinds is None:
-        word = next((each for each in ("oneOf", "anyOf") if each in schema), None)
-        return {**schema, word: [*schema[word], {"type": "null"}]} if word else schema
-    with_null = {"enum": [*schema["enum"], None]} if "enum" in schema and None not in schema["enum"] else {}
-    return {**schema, "type": [kinds, "null"], **with_null}
+    found, null = dict(schema), {"type": "null"}
+    if isinstance(schema.get("type"), str):
+        found["type"] = [schema["type"], "null"]
+    for word, item in (("enum", None), ("oneOf", null), ("anyOf", null)):
+        if word in schema and item not in schema[word]:
+            found[word] = [*schema[word], item]
+    return found
 
 
 def property_of(schema: Any, keys: tuple[Key, ...], writer: PromptWriter, *, is_closed: bool = False) -> dict[str, Any]:
