@@ -201,12 +201,12 @@ class RecordReplier(Replier):
         return list(self._asking.values())
 
 
-def _reply_of(execution: Execution) -> Reply:
+def _reply_of(made: Execution) -> Reply:
     return Reply(
-        execution.reply or "",
-        execution.model,
-        execution.provider or "",
-        tuple(execution.tool_calls or ()),
-        execution.finish_reason,
-        Usage(execution.input_tokens, execution.output_tokens, execution.cached_tokens),
+        made.reply or "",
+        made.model,
+        made.provider or "",
+        tuple(made.tool_calls or ()),
+        made.finish_reason,
+        Usage(made.input_tokens, made.output_tokens, made.cached_tokens, reasoning_tokens=made.reasoning_tokens),
     )

@@ -42,7 +42,8 @@ def said(found: Any) -> Any:
 
 
 def test_what_was_recorded_is_answered_without_the_model(context: Context, model: OpenAIServer, root: Path) -> None:
-    model.script(reply("Good day"))
+    tokens = {"prompt_tokens": 10, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 2}}
+    model.script(reply("Good day", tokens=tokens))
     with serve(recording(context)) as served:
         first = ask(served, temperature=0.5)
         assert said(ask(served, temperature=0.5)) == "Good day"
@@ -50,7 +51,8 @@ def test_what_was_recorded_is_answered_without_the_model(context: Context, model
     with serve(ReplayReplier(context)) as served:
         again = ask(served, temperature=0.5)
     assert again.choices == first.choices
-    assert again.usage.total_tokens == first.usage.total_tokens == 15
+    assert again.usage == first.usage
+    assert (first.usage.total_tokens, first.usage.completion_tokens_details.reasoning_tokens) == (15, 2)
     assert again.created == int(time.mktime(time.strptime(recordings(root)[0]["recorded_at"], "%Y-%m-%dT%H:%M:%SZ")))
     assert len(model.requests) == 1
 
