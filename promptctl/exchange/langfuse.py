@@ -233,11 +233,12 @@ class _LangfuseVersion(VersionNotes):
 
 
 def time_of(value: Any) -> datetime | None:
-    """Return a time with its zone, UTC if it says none; None if it is no time."""
+    """Return a time with its zone, UTC if it says none; None if it is no time that a commit can have."""
     if not isinstance(value, str):
         return None
     try:
         found = datetime.fromisoformat(value)
-        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    except ValueError:
+        found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+        return found if found.astimezone(UTC).timestamp() > 0 else None
+    except (ValueError, OverflowError):
         return None

@@ -156,6 +156,10 @@ def test_a_reference_that_the_server_would_leave_stays_text() -> None:
     assert read("langfuse", served(text)).prompts[0].data["messages"][0]["content"] == text
 
 
+def test_a_version_that_is_there_twice_is_read_once() -> None:
+    assert len(read("langfuse", served(), served(updatedAt="2025-04-02T10:00:00.000Z")).prompts) == 1
+
+
 @pytest.mark.parametrize(
     ("values", "message", "line"),
     [
@@ -165,6 +169,15 @@ def test_a_reference_that_the_server_would_leave_stays_text() -> None:
         ([served("{{#x}}{{> y}}{{/x}}")], "a partial is included", 1),
         ([served([{"role": "user", "content": [{"type": "text"}]}])], "has no text as its content", 1),
         ([served(), served("other")], "version 1 of `greet` is there twice", 2),
+        ([served(), served(config={"seed": 1})], "version 1 of `greet` is there twice", 2),
+        (
+            [
+                *(served(f"@@@langfusePrompt:name=p{n + 1}|version=1@@@", name=f"p{n}") for n in range(6)),
+                served(name="p6"),
+            ],
+            "references go deeper than 5 prompts",
+            6,
+        ),
         ([served("@@@langfusePrompt:name=tone|label=production@@@")], "label production of `tone`, which is not", 1),
         ([served("@@@langfusePrompt:name=greet|version=1@@@")], "lead in a circle", 1),
         (

@@ -99,6 +99,10 @@ def test_jinja_is_what_mlflow_takes_for_it(template: str, content: str, inputs: 
         assert data["messages"][0]["content"] == content
 
 
+def test_a_version_that_is_there_twice_is_read_once() -> None:
+    assert len(read("mlflow", version(), version()).prompts) == 1
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -239,10 +239,12 @@ def test_dates_that_are_missing_or_run_backwards_keep_the_order(repo: Repo) -> N
         version(2, "b", createdAt=None),
         version(3, "c", createdAt="2025-03-01T10:00:00Z"),
         version(4, "d", createdAt="no date"),
+        version(5, "e", createdAt="0001-01-01T00:00:00Z"),
+        version(6, "f", createdAt="9999-12-31T23:59:59-14:00"),
     ]
     imported(repo, versions)
-    assert repo.git("log", "--format=%aI", "-4").splitlines() == ["2025-03-05T10:00:00+00:00"] * 4
-    assert repo.git("show", f"HEAD:{GREET}").endswith("content: d")
+    assert repo.git("log", "--format=%aI", "-6").splitlines() == ["2025-03-05T10:00:00+00:00"] * 6
+    assert repo.git("show", f"HEAD:{GREET}").endswith("content: f")
 
 
 def test_names_and_messages_cannot_forge_a_commit(repo: Repo) -> None:
