@@ -325,11 +325,11 @@ class BlamedFiles:
     def _earlier(self, parent: str, path: str) -> str | None:
         """Return the file, in a commit's parent, of an earlier id of the prompt whose file the commit added."""
         tree = self._moment.tree_at(parent)
-        if tree.places.id(path.removeprefix(tree.from_root(""))) not in self._ids:
-            return None
         found = self._earlier_here(tree, path.removeprefix(tree.from_root("")))
         return None if found is None else tree.from_root(found)
 
     def _earlier_here(self, tree: CommitTree, path: str) -> str | None:
-        paths = (each for id_ in self._ids for each in tree.places.paths_of(id_) if each != path)
+        if tree.places.id(path) not in self._ids:
+            return None
+        paths = (each for id_ in self._ids for each in tree.places.paths_of(id_))
         return next((each for each in paths if tree.blob(each) is not None), None)

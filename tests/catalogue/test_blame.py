@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl import Blame, Workspace, open_workspace
+from promptctl import Blame, EvaluationRequest, Workspace, open_workspace
 from promptctl.errors import LogError, PromptNotFound
 from tests.repositories import Repo, copied, isolated_git
 
@@ -185,11 +185,33 @@ def test_moves_say_who_put_it_live_and_until_when(desk: Workspace, repo: Repo) -
     assert desk.blame("support/triage@v2").moves == ()
 
 
+def test_the_first_move_to_the_same_content_let_it_live(desk: Workspace, repo: Repo) -> None:
+    desk.labels.set("support/triage@production", reason="First")
+    repo.commit("Say who asked", {PATH: PROMPT.replace("You triage", "We triage") + "metadata: {a: b}\n"})
+    desk.labels.set("support/triage@production", reason="Again")
+    [move] = desk.blame("support/triage").moves
+    assert (move.event.reason, move.until) == ("First", None)
+
+
+def test_evaluations_of_the_content_are_told(desk: Workspace, repo: Repo) -> None:
+    case = "{id: a, inputs: {ticket: x}, assert: [{type: contains, value: x}]}"
+    repo.write("datasets/triage.yaml", f"prompts: [support/triage]\ncases: [{case}]\n")
+    desk.evaluate(EvaluationRequest(refs=["support/triage@v2"]))
+    [found] = desk.evaluate(EvaluationRequest(refs=["support/triage"]))
+    assert [row.id for row in desk.blame("support/triage").evaluations] == [found.row.id]
+
+
 def test_uncommitted_lines_are_nobodys(desk: Workspace, repo: Repo) -> None:
     repo.write(TONE, "Be kind{% if tone is defined %}, {{ tone }}{% endif %}.\nBe very short.\nAsk.\n")
     found = desk.blame("support/triage")
     assert found.version.is_dirty
     assert made(found, "support/tone.j2") == ["Begin triage", "-", "-"]
+
+
+def test_a_new_file_has_no_line_of_the_prompt(desk: Workspace, repo: Repo) -> None:
+    repo.write("prompts/support/new.j2", "messages:\nAsk.\n")
+    repo.write(PATH, PROMPT.replace("support/tone.j2", "support/new.j2"))
+    assert made(desk.blame("support/triage"), "support/new.j2") == ["-", "-"]
 
 
 def test_a_call_from_a_dirty_tree(desk: Workspace, repo: Repo) -> None:

@@ -112,6 +112,23 @@ def test_a_label_that_comes_after_another_moves_to_what_passed(workspace: Worksp
     assert (f"results show {failed.row.id[-8:]}" in found, "label set greet@staging v3" in found) == (False, True)
 
 
+def test_a_label_is_behind_on_the_default_branch_alone(workspace: Workspace) -> None:
+    root = workspace.root
+    for words in ("Hello", "Good day", "Hello", "Hi"):
+        write(root, PROMPT, GREET.replace("Hello", words))
+        commit(root, words)
+        if words == "Good day":
+            workspace.labels.set("greet@staging", "v1")
+    found = workspace.standing()
+    assert [(each.label, each.version, each.newest) for each in found.behind] == [("staging", 3, 4)]
+    assert steps(found)[0] == "label set greet@staging v4", "there is no dataset to compare over"
+    git(root, "checkout", "-q", "-b", "side")
+    write(root, PROMPT, GREET.replace("Hello", "Hey"))
+    commit(root, "Hey")
+    workspace.labels.set("greet@staging", "HEAD")
+    assert workspace.standing().behind == ()
+
+
 def test_what_failed_and_what_cannot_be_used_comes_first(workspace: Workspace) -> None:
     root = workspace.root
     write(root, "promptctl.yaml", SETTINGS + BUDGETS)
@@ -162,6 +179,7 @@ def test_outside_git_files_are_read_unless_they_are_many(tmp_path: Path, monkeyp
         found = workspace.standing()
         assert (found.branch, len(found.problems or ()), steps(found)[0]) == (None, 1, "validate")
         assert steps(found)[1] == "git init && git add . && git commit -m 'Add prompts'"
+        assert found.notes == ("in no Git repository: there are no versions and no labels",)
         write(tmp_path, "prompts/two.prompt.yaml", GREET)
         monkeypatch.setattr(survey, "_MOST_READ", 1)
         assert workspace.standing().problems is None
