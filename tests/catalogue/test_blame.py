@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from promptctl import Blame, EvaluationRequest, Workspace, open_workspace
 from promptctl.errors import LogError, PromptNotFound
+from promptctl.log.records import Entry
 from tests.repositories import Repo, copied, isolated_git
 
 __all__ = ["isolated_git"]
@@ -183,6 +185,20 @@ def test_moves_say_who_put_it_live_and_until_when(desk: Workspace, repo: Repo) -
     assert then.version.label == "production"
     assert made(then, "support/tone.j2") == ["Begin triage", "Say it short"]
     assert desk.blame("support/triage@v2").moves == ()
+
+
+def test_a_label_that_named_something_else_by_the_clocks_is_told(desk: Workspace, repo: Repo) -> None:
+    desk.labels.set("support/triage@production")
+    call = desk.log.execution(run(desk, "support/triage@production"))
+    late = replace(call, id=(other := "0" * 30 + "ab"), call_id=other, started_at="2100-01-01T00:00:00.000Z")
+    desk.context.log.append([Entry(late)])
+    repo.commit("Ask why", {TONE: "Say why.\n"})
+    desk.labels.set("support/triage@production")
+    [note] = desk.blame(late.id).notes
+    assert note.startswith("by the clocks production named v4 then, and the call ran v3 (")
+    assert note.endswith(" s after it was moved on")
+    desk.labels.remove("support/triage@production", reason="Over")
+    assert "production named nothing then" in desk.blame(late.id).notes[0]
 
 
 def test_the_first_move_to_the_same_content_let_it_live(desk: Workspace, repo: Repo) -> None:
