@@ -118,7 +118,7 @@ def list_refs(folder: Path, form: str, patterns: Iterable[str]) -> list[str]:
         done = subprocess.run(command, env=environ, capture_output=True, check=False)  # noqa: S603
     except OSError:
         return []
-    return done.stdout.decode("utf-8", "replace").splitlines()
+    return done.stdout.decode("utf-8", "replace").split("\n")[:-1]
 
 
 class Commands:

@@ -71,7 +71,7 @@ def unsigned(git: Git, trust: LabelTrust, tags: Sequence[tuple[str, str]]) -> di
     kept = _Verified(git)
     for address, oids in asked.items():
         # A line of many stands for this one: with an authority's certificates SSH would take one made for another.
-        named = [line for line in trust.signers.splitlines() if _names(line, address)]
+        named = [line.rstrip() for line in trust.signers.split("\n") if _names(line, address)]
         lines = [f"{address} {line.split(maxsplit=1)[-1]}" for line in named]
         if not lines:
             found |= dict.fromkeys(oids, f"{SIGNERS} of {trust.line} does not name {address}")
@@ -132,7 +132,7 @@ def signer_problems(text: str | None, *, is_asked: bool) -> list[Problem]:
     With `is_asked` the settings ask for signatures, and there must be a signer.
     """
     problems = []
-    written = [(number, line.split()) for number, line in enumerate((text or "").splitlines(), 1)]
+    written = [(number, line.split()) for number, line in enumerate((text or "").split("\n"), 1)]
     written = [(number, fields) for number, fields in written if fields and not fields[0].startswith("#")]
     hint = "write: ADDRESS ssh-ed25519 KEY, as ADDRESS and the line of KEY.pub"
     for number, fields in written:

@@ -259,7 +259,7 @@ def test_what_the_index_does_not_know_yet_is_looked_up(desk: Path, cli: Cli) -> 
     assert refs() == three
     text = (desk / "prompts/support/triage.prompt.yaml").read_text().replace("You triage", "You sort")
     write(desk, "prompts/support/triage.prompt.yaml", text)
-    commit(desk, "Sort")
+    commit(desk, "Sort\N{LINE SEPARATOR}all")
     assert refs() == [three[0], "support/triage@v4", *three[1:]]
     cli("label", "remove", "support/triage@production", "--reason", "gone")
     assert refs() == ["support/triage@v4", *three[1:]]

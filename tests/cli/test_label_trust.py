@@ -164,8 +164,15 @@ def broken(cli: Cli, code: str) -> list[str]:
     return [each["message"] for each in ran.json["problems"] if each["code"] == code]
 
 
+def unsigned(cli: Cli) -> list[tuple[int, str]]:
+    """The moves of production that verify finds unsigned, and how severe that is."""
+    found = [each for each in cli("label", "verify", "--json").json["problems"] if each["code"] == "label-unsigned"]
+    return [(int(each["message"].split(" does")[0][-1]), each["severity"]) for each in found]
+
+
 def test_verify_asks_of_each_move_what_the_rules_of_its_time_asked(cli: Cli, inside: Path) -> None:
-    cli("label", "set", "support/triage@old")
+    for command in (("set", "support/triage@old"), ("set", "support/triage@old", "v1"), ("rollback", "support/triage@old")):
+        assert cli("label", *command).exit_code == 0
     assert cli("label", "verify").exit_code == 0
     rules = "labels:\n  staging:\n  production: {after: staging, evaluation: passed, reason: required}\n"
     write(inside, "promptctl.yaml", SETTINGS + rules)
@@ -174,19 +181,22 @@ def test_verify_asks_of_each_move_what_the_rules_of_its_time_asked(cli: Cli, ins
     repo = Repo(inside)
     hand_tag(repo, "prompt/support/triage@production/1", repo.head, message(inside, "production"))
     assert "support/triage@staging did not name that content" in broken(cli, "label-rules")[0], "staging never was"
+    never = {"Action": "rollback", "Digest": "1:" + "0" * 64}
+    previous = git(inside, "rev-parse", "prompt/support/triage@old/3")
     for name, said in (
         ("canary/1", message(inside, "canary")),
-        ("staging/1", message(inside, "staging", Action="rollback", Digest="1:" + "0" * 64)),
+        ("old/4", message(inside, "old", Previous=previous, **never)),
+        ("staging/1", message(inside, "staging", **never)),
     ):
         hand_tag(repo, f"prompt/support/triage@{name}", repo.head, said)
         found = broken(cli, "label-rules")  # at first, without a move of the label that production comes after
-    assert len(found) == 3
-    assert "it has no reason; it names no evaluation; support/triage@staging did not name that content" in found[1]
+    assert len(found) == 4
+    assert "it has no reason; it names no evaluation; support/triage@staging did not name that content" in found[2]
     assert "canary is not among the labels that it allows" in found[0]
-    assert "it rolls back to what the label never named" in found[2]
+    assert all("it rolls back to what the label never named" in found[at] for at in (1, 3))
     write(inside, "promptctl.yaml", SETTINGS)
     commit(inside, "Ask for nothing")
-    assert len(broken(cli, "label-rules")) == 3
+    assert len(broken(cli, "label-rules")) == 4
 
 
 def test_verify_asks_that_the_label_before_named_the_content_at_that_time(
@@ -319,6 +329,7 @@ def test_moves_of_before_signatures_were_asked_for_are_a_labels_past(
     commit(inside, "Sign")
     ran = cli("label", "log", NAME, "--json")
     assert ([each["event"] for each in ran.json], ran.err.count("does not hold")) == ([2, 1], 1), "the last alone"
+    assert unsigned(cli) == [(2, "error")]
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2025-03-01T00:00:00Z")
     git(inside, "config", "gpg.format", "ssh")
     git(inside, "config", "user.signingKey", str(key.with_suffix(".pub")))
@@ -330,6 +341,9 @@ def test_moves_of_before_signatures_were_asked_for_are_a_labels_past(
     ran = cli("label", "log", NAME, "--json")
     assert [each["event"] for each in ran.json] == [5, 3, 2, 1], "4 was forged when signatures were asked for"
     assert "production/4 does not hold: it has no SSH signature" in ran.err
+    write(inside, "promptctl.yaml", SETTINGS + "labels: {signed: required, canary: {}, production: {}}\n")
+    commit(inside, "Name labels")
+    assert unsigned(cli) == [(4, "error")], "who made it knew that signatures were asked for"
     assert cli("label", "at", NAME, "2025-01-15", "--json").json["event"]["event"] == 2
     assert cli("label", "rollback", NAME, "--to", "v1").exit_code == 0
 

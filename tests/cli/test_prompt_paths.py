@@ -83,7 +83,9 @@ def test_a_label_of_one_outside_prompts_belongs_to_its_workspace(github: Path, c
         assert cli("-C", "a", "label", "set", f"{prompt}@production", "--reason", "first").exit_code == 0
     assert cli("-C", "a", "run", "own@production", "-i", "version=1").out == "a of 1\n"
     assert "belongs to the prompt of the same id in the workspace a/" in cli("-C", "b", "show", "own@production").err
-    assert "belongs to the prompt of the same id in the workspace a/" in cli("show", "notes@production").err
+    refused = cli("show", "notes@production").err
+    assert "belongs to the prompt of the same id in the workspace a/" in refused
+    assert f"hint: promptctl -C {github / 'a'} label list" in refused
     assert [cli("-C", folder, "label", "list", "--json").json for folder in ("b", ".")] == [[], []]
     assert cli("-C", "a", "label", "verify").exit_code == 0
 

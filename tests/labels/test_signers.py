@@ -196,13 +196,15 @@ def test_patterns_of_signers_are_those_of_ssh(signed: SignedDesk) -> None:
     event = signed.set("v1").event
     key = (signed.keys / "ada.pub").read_text()
     for principals, counts in (
+        ("# nobody\n*@example.org", True),
         ("*@example.org", True),
         ("ADA@example.org", True),
         ("*@example.org,!ada@*", False),
         ("ada", False),
         ("#ada@example.org", False),
+        ("# a note\N{LINE SEPARATOR}ada@example.org", False),
         ('"ada@example.org"', True),
     ):
-        trust = LabelTrust(None, f"{principals} {key}", "main")
+        trust = LabelTrust(None, f"{principals} {key}".replace("\n", "\r\n"), "main")
         assert (unsigned(signed.git, trust, [(event.oid, event.address)]) == {}) is counts, principals
     assert LabelTags.read(signed.git, signed.trust).strays == []

@@ -57,6 +57,8 @@ def test_a_tag_that_another_fetch_brought_is_no_label(ada: Desk, ben: Desk, remo
     assert ben.set("v2").event.n == 2
     assert ben.live() == "v2"
     assert ada.labels.fetch().added == (f"{TAG}/2",)
+    words = [each.message for each in ben.labels.verify().problems]
+    assert [f"{NAME}/2 is {forged[:12]} here: " in each for each in words] == [False, True], "a different one counts"
     ben.repo.git("tag", "-d", f"{NAME}/2", "prompt/support/triage@canary/1")
     ben.labels.fetch()
     assert ben.labels.verify().problems == []

@@ -693,6 +693,7 @@ def test_a_rewritten_remote_does_not_undo_what_it_once_had(ada: Desk, remote: Re
     before = ada.tags()
     pushed = push_labels(ada.git, "origin")
     assert [problem.code for problem in pushed.refused] == ["label-not-pushed"]
+    assert f"origin refused: it does not have {TAG}/2 as it is here" in pushed.refused[0].message
     assert pushed.refused[0].hint == "promptctl label verify"
     assert ada.tags() == before
 
