@@ -48,15 +48,19 @@ def test_the_sentence_names_the_change_and_its_interval(desk: Workspace) -> None
 
     assert (found.verdict, found.head.calls) == ("cheaper", 300)
     assert desk.costs.compare("triage@v2", "@v1").verdict == "dearer"
-    assert found.sentence.startswith("v2 costs 1")
-    assert "per call than v1 (95 %: " in found.sentence
+    assert found.sentence == "v2 costs 11.7% less per call than v1 (95 %: 10.3% to 13.0%)"
     assert found.interval is not None
     assert found.interval.low < found.change < found.interval.high < 0  # type: ignore[operator]
 
 
 def test_no_difference_is_undecided_with_the_calls_it_would_take(desk: Workspace) -> None:
-    fill(desk, 1, 40, 1_000_000, spread=0.5)
-    fill(desk, 2, 40, 1_000_000, spread=0.5)
+    for version in (1, 2):
+        fill(desk, version, 20, 1_000_000, spread=0)
+    equal = desk.costs.compare("triage@v1", "@v2")
+    assert (equal.change, equal.calls_needed) == (0, None)
+    assert equal.sentence.startswith("undecided: v2 and v1 cost the same per call so far (95 %: ")
+    for version in (1, 2):
+        fill(desk, version, 40, 1_000_000, spread=0.5)
     found = desk.costs.compare("triage@v1", "@v2")
 
     assert found.verdict == "undecided"
@@ -149,11 +153,14 @@ def test_refs_that_are_not_two_versions_of_a_prompt_are_refused(desk: Workspace)
     with pytest.raises(PromptNotFound) as caught:
         desk.costs.compare("triage@v1", "v2")
     assert caught.value.hint == "did you mean `triage@v2`?"
+    with pytest.raises(PromptNotFound, match="nothing"):
+        desk.costs.compare("triage@v1", "nothing")
 
 
 def test_nothing_is_said_of_the_models_of_a_side_without_calls(desk: Workspace) -> None:
     fill(desk, 2, 20, 100_000)
-    assert desk.costs.compare("triage@v1", "@v2").notes == ()
+    found = desk.costs.compare("triage@v1", "@v2")
+    assert (found.notes, found.as_dict()["base"]["mean_cost_nano_usd"]) == ((), None)
 
 
 @pytest.mark.parametrize(

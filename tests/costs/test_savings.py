@@ -24,6 +24,7 @@ models: {cheap: {parameters: {seed: 5}}}
 prices:
   dear: {input: 1.0, output: 2.0, cached_input: 0.5}
   cheap: {input: 0.5, output: 1.0}
+  dearer: {input: 2.0, output: 3.0}
 """
 LONG = "Every ticket has exactly one label, and these are all of them. " * 120
 PROMPT = """\
@@ -119,18 +120,22 @@ def test_a_cheaper_model_that_an_evaluation_shows_to_be_no_worse(
     log, digest = desk.context.log, desk.prompt("triage").version.digest
     spec = EvaluationSpec(dataset="datasets/t.yaml", dataset_digest="d")
     begun = "2026-05-04T00:00:00.000Z"
-    for model, of_model in (("dear", spec), ("cheap", replace(spec, **cheap))):
+    cheaper = replace(spec, **cheap)
+    for name, model, of_model in (
+        ("dear", "dear", spec), ("first", "cheap", cheaper), ("cheap", "cheap", cheaper), ("more", "dearer", spec),
+    ):  # fmt: skip
         row = EvaluationRow(
-            id=f"e-{model}", started_at=begun, prompt="triage", digest=digest, model=model, spec=of_model
+            id=f"e-{name}", started_at=begun, prompt="triage", digest=digest, model=model, spec=of_model
         )
         log.begin_evaluation(row)
         passed: dict[str, Any] = {"evaluation_id": row.id, "status": "passed", "score": 1.0}
         log.append((), (ResultRow(**passed, case_id=f"c{at}", position=at, case_digest=f"x{at}") for at in range(200)))
         log.update_evaluation(row.id, status="finished", totals=row.totals)
-    assert ("model" in kinds(desk)) == is_found
+    suggested = [each for each in desk.costs.suggest("triage").found if each.kind == "model"]
+    assert len(suggested) == is_found
     if not is_found:
         return
-    found = kinds(desk)["model"]
+    (found,) = suggested
     assert found.what == "use cheap instead of dear"
     assert "evaluations e-dear and e-cheap over 200 cases" in found.evidence
     assert found.saving_nano_usd == 1_010_000 * 20 * 30
