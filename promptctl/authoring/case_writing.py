@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from promptctl.authoring.author import Author, AuthorOptions
+from promptctl.calls.account import spent
 from promptctl.calls.call import CallOptions, masking
 from promptctl.calls.dry_run import DryRun, dry_run
 from promptctl.context import Context
@@ -20,6 +21,7 @@ from promptctl.errors import (
     InputError,
     InvalidOutput,
     ModelError,
+    PromptctlError,
     RenderError,
     UsageError,
     WorkspaceError,
@@ -72,9 +74,9 @@ async def write_cases(
     """Return cases of one kind for a prompt, as a model writes them; nothing is written to the file.
 
     The model sees the prompt and, if the dataset has a split, cases of its part `train` without the values of sensitive
-    inputs: never any other. A case that
-    does not fit the prompt is asked for again; one that is like a case that is there is left out. Raises `UsageError`
-    for a kind that there is not and for a prompt without inputs, and what `Author.ask` raises if not one case came.
+    inputs: never any other. A case that does not fit the prompt is asked for again; one that is like a case that is
+    there is left out. Raises `UsageError` for a kind that there is not and for a prompt without inputs, and what
+    `Author.ask` raises if not one case came.
     """
     author = _author(context, prompt, kind, options)
     written = _Written(context, prompt, file, kind, count)
@@ -83,19 +85,16 @@ async def write_cases(
     idle = 0
     while len(written.entries) < count and idle < _MOST_IDLE and stopped is None:
         before = len(written.entries)
-        execution = None
+        failure: PromptctlError | None = None
         try:
             execution = await author.ask(WRITE_CASES, written.order(), written.check)
-        except InvalidOutput as error:
+        except (InvalidOutput, ModelError, Incomplete) as error:
             if not written.entries:
                 raise
-            execution = error.execution
-        except (ModelError, Incomplete) as error:
-            if not written.entries:
-                raise
-            stopped, execution = error.message, error.execution
-        spent = execution.cost_nano_usd if execution is not None else None
-        cost = None if cost is None or spent is None else cost + spent
+            failure, execution = error, error.execution
+            stopped = None if isinstance(error, InvalidOutput) else error.message
+        added = spent(execution, failure)
+        cost = None if cost is None or added is None else cost + added
         idle = idle + 1 if len(written.entries) == before else 0
     if stopped is None and len(written.entries) < count:
         stopped = f"{_MOST_IDLE} replies in a row brought no case that could be used and is not there"

@@ -199,6 +199,14 @@ def test_a_model_that_stops_half_way_leaves_what_it_wrote(lab: Lab) -> None:
         generate(lab, count=20)
 
 
+def test_a_limit_on_the_cost_keeps_what_was_written_and_what_it_cost(lab: Lab) -> None:
+    usage = {"prompt_tokens": 4_000, "completion_tokens": 4_000, "total_tokens": 8_000}
+    found = generate(lab, reply(written(*range(10)), tokens=usage), count=20, max_cost=0.016)
+    assert (len(found.cases), found.cost_nano_usd) == (10, 8_000_000)
+    assert found.stopped is not None
+    assert found.stopped.startswith("too little is left of the limit on the cost")
+
+
 def test_a_model_that_repeats_itself_is_not_asked_for_ever(lab: Lab) -> None:
     lab.server.default = reply(written(0, 1))
     found = generate(lab, count=5)
