@@ -203,6 +203,21 @@ def test_calls_refine_types(workspace: Workspace) -> None:
     assert found["opt"]["type"] == ["null", "string"]
 
 
+def test_calls_refine_what_is_inside_of_objects(workspace: Workspace) -> None:
+    def given(n: int) -> dict[str, Any]:
+        return {"o": {"n": n, **({"p": "x"} if n % 2 else {})}, "m": {f"k{n}": n}, "z": n if n % 2 else None}
+
+    template = "{{ o.n + 1 }}{{ o.p | default('y') }}{% for k, v in m.items() %}{{ v + 1 }}{% endfor %}{{ z - 1 }}"
+    _log(workspace, *((given(n), "") for n in range(3)))
+    few = _inferred(workspace, template)
+    assert few["o"]["properties"]["n"] == {"type": "number"}, "whole numbers by chance"
+    _log(workspace, *((given(n), "") for n in range(3, 45)))
+    found = _inferred(workspace, template)
+    assert found["o"]["properties"] == {"n": {"type": "integer"}, "p": {"type": "string"}}
+    assert found["m"] == {"type": "object", "additionalProperties": {"type": "integer"}}
+    assert found["z"] == {"type": ["integer", "null"]}
+
+
 def test_calls_that_were_refused_show_nothing(workspace: Workspace) -> None:
     _log(workspace, ({"n": "not a number"}, ""), status="error")
     assert _inferred(workspace, "{{ n - 1 }}") == {"n": {"type": "number"}}
@@ -326,16 +341,20 @@ def test_what_is_declared_stays_as_it_is(workspace: Workspace) -> None:
         "  b: {description: The rows}  # of the table\n"
         "  c: {type: array}\n"
         "  d: {enum: [x]}\n"
+        "  e: {items: {maxLength: 3}}\n"
+        "  f: {type: object}\n"
+        "  g: {type: string}\n"
         "  userr: {type: string}\n"
         "messages:\n"
         "  - role: user\n"
         "    content: |\n"
         "      {{ a | upper }}{% for x in b %}{{ x.y }}{% endfor %}{% for x in c %}{{ x }}{% endfor %}\n"
-        "      {{ d }}{{ user }}\n"
+        "      {{ d }}{{ user }}{% for x in e %}{{ x.y }}{% endfor %}{{ f.k }}{% if g == 'x' %}1{% elif g == 'y' %}2{% endif %}\n"
     )
     _write(workspace, text)
     found = workspace.authoring.infer("p")
-    assert found.inputs.keys() == {"b", "c", "user"}
+    assert found.inputs.keys() == {"b", "c", "e", "f", "user"}
+    assert (found.inputs["e"], found.inputs["f"]) == ({"type": "array"}, {"properties": {"k": {"type": "string"}}})
     assert found.notes == (
         "`a` is declared `integer`, and the templates use it as `string`",
         "`user` is new, and `userr` is used nowhere: is one of them misspelt?",
