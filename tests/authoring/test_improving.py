@@ -245,6 +245,7 @@ def test_what_is_sensitive_reaches_no_writer(desk: Lab) -> None:
 def test_the_limit_on_the_cost_holds_and_the_same_command_goes_on(desk: Lab) -> None:
     desk.write("prompts/greet.prompt.yaml", PROMPT + "parameters: {max_tokens: 10}\n")
     desk.server.default = answering(is_kind, edit("You greet people. Just be kind.\n"))
+    assert improve(desk, limits=Limits(max_cost_nano_usd=60_000, concurrency=1)).stopped == "max-cost"
     poor = improve(desk, limits=Limits(max_cost_nano_usd=300_000, concurrency=1))
     assert (poor.verdict, poor.exit_code, poor.stopped, poor.evidence) == ("unknown", 5, "max-cost", None)
     assert poor.cost_nano_usd <= 300_000
@@ -253,6 +254,8 @@ def test_the_limit_on_the_cost_holds_and_the_same_command_goes_on(desk: Lab) -> 
     assert (rich.verdict, rich.best) == ("better", 1)
     assert len(desk.server.requests) == REQUESTS
     assert rich.calls == REQUESTS - sent
+    with desk.open() as workspace:
+        assert workspace.context.log.evaluations(has_gaps=True) == [], "what was left off was taken up"
 
 
 def test_what_judging_takes_is_kept_back(desk: Lab) -> None:
