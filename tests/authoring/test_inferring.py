@@ -349,7 +349,8 @@ def test_what_is_declared_stays_as_it_is(workspace: Workspace) -> None:
         "  - role: user\n"
         "    content: |\n"
         "      {{ a | upper }}{% for x in b %}{{ x.y }}{% endfor %}{% for x in c %}{{ x }}{% endfor %}\n"
-        "      {{ d }}{{ user }}{% for x in e %}{{ x.y }}{% endfor %}{{ f.k }}{% if g == 'x' %}1{% elif g == 'y' %}2{% endif %}\n"
+        "      {{ d }}{{ user }}{% for x in e %}{{ x.y }}{% endfor %}{{ f.k }}\n"
+        "      {% if g == 'x' %}1{% elif g == 'y' %}2{% endif %}\n"
     )
     _write(workspace, text)
     found = workspace.authoring.infer("p")

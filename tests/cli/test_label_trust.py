@@ -171,7 +171,11 @@ def unsigned(cli: Cli) -> list[tuple[int, str]]:
 
 
 def test_verify_asks_of_each_move_what_the_rules_of_its_time_asked(cli: Cli, inside: Path) -> None:
-    for command in (("set", "support/triage@old"), ("set", "support/triage@old", "v1"), ("rollback", "support/triage@old")):
+    for command in (
+        ("set", "support/triage@old"),
+        ("set", "support/triage@old", "v1"),
+        ("rollback", "support/triage@old"),
+    ):
         assert cli("label", *command).exit_code == 0
     assert cli("label", "verify").exit_code == 0
     rules = "labels:\n  staging:\n  production: {after: staging, evaluation: passed, reason: required}\n"
