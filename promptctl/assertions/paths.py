@@ -10,6 +10,7 @@ from typing import Any
 
 from promptctl.assertions.effort import Effort
 from promptctl.assertions.outcome import Ungraded, Unmet, shown
+from promptctl.assertions.shapes import compile_pattern
 
 _STEP = re.compile(r"""\.([A-Za-z_]\w*)|\[(\d{1,9})\]|\['([^'\\]*)'\]|\["([^"\\]*)"\]""")
 # Each further `..` multiplies the nodes walked by the size of the reply.
@@ -157,7 +158,6 @@ def _query_class(running: threading.local) -> Any:
 
 
 def _pattern_class(running: threading.local) -> Any:
-    import re2
     from jsonpath.function_extensions import ExpressionType, FilterFunction
 
     class Pattern(FilterFunction):
@@ -171,10 +171,11 @@ def _pattern_class(running: threading.local) -> Any:
             if not isinstance(value, str) or not isinstance(pattern, str):
                 return False
             try:
-                expression = re2.compile(pattern)
-            except re2.error as error:
-                raise Ungraded(f"the pattern {shown(pattern)} in the path is not valid: {error}") from error
+                expression = compile_pattern(pattern)
+            except ValueError as error:
+                raise Ungraded(f"the pattern {shown(pattern)} in the path {error}") from error
             running.effort.afford_search(expression, value)
-            return (expression.fullmatch if self._is_whole else expression.search)(value) is not None
+            text = value.encode("utf-8", "replace").decode()  # a reply may be cut within a character
+            return (expression.fullmatch if self._is_whole else expression.search)(text) is not None
 
     return Pattern

@@ -71,7 +71,8 @@ def read_texts(value: Any) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=512)
-def _pattern(text: str) -> Any:
+def compile_pattern(text: str) -> Any:
+    """Return a regular expression in RE2's syntax. Raises `ValueError`, ending a sentence that begins with its name."""
     import re2
 
     options = re2.Options()
@@ -80,9 +81,9 @@ def _pattern(text: str) -> Any:
         raise ValueError(f"has more than {_LONGEST_PATTERN:,} characters")
     try:
         return re2.compile(text, options)
-    except re2.error as error:
-        why = error.args[0] if error.args else "not a pattern"
-        said = why.decode() if isinstance(why, bytes) else str(why)
+    except (re2.error, UnicodeEncodeError) as error:
+        why = error.args[0] if error.args else ""
+        said = why.decode() if isinstance(why, bytes) else "it is no Unicode text"
         raise ValueError(
             f"is not a regular expression of RE2: {said} (RE2 has no look-around and no back-references; "
             "instead of a large count such as `{1,500}` write `+` or `*`)"
@@ -96,7 +97,7 @@ def read_pattern(value: Any) -> Any:
         flags = "".join(flag for flag in slashed[2] if flag in "ims")
         instead = f"(?{flags})" * bool(flags) + slashed[1]
         raise ValueError(f"is written `/…/{slashed[2]}`: write {shown(instead)}, or `[/]` for a slash that is text")
-    return _pattern(text)
+    return compile_pattern(text)
 
 
 def read_forms(value: Any) -> frozenset[str]:

@@ -36,7 +36,12 @@ def test_any_tool_or_none() -> None:
 
 
 def test_arguments_that_are_no_json_never_match() -> None:
-    assert not called({"name": "notify", "arguments": {"to": "ann"}})
+    assert not called({"name": "notify", "arguments": {"broken": "ann"}})
+
+
+def test_a_wanted_call_has_a_name_and_arguments_alone() -> None:
+    for value in ({"name": "lookup", "args": {"order": "A1"}}, {"arguments": {}}, {"name": "lookup", "arguments": [1]}):
+        assert [each.code for each in faults({"type": "tool-call", "value": value})] == ["bad-value"]
 
 
 def test_latency_and_cost_have_limits() -> None:

@@ -33,7 +33,17 @@ def test_it_is_given_the_value_at_the_path() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    ["return None", "return 'yes'", "return 2", "return float('nan')", "return {'score': 1}", "1 / 0", "sys.exit(0)"],
+    [
+        "return None",
+        "return 'yes'",
+        "return 2",
+        "return float('nan')",
+        "return {'score': 1}",
+        "return {'pass': 'yes'}",
+        "return {'pass': True, 'score': 7}",
+        "1 / 0",
+        "sys.exit(0)",
+    ],
 )
 def test_anything_else_and_what_it_raises_is_an_error_never_a_pass(body: str) -> None:
     assert graded(body).passed is None

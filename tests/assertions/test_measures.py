@@ -24,6 +24,7 @@ def test_word_count_takes_a_number_or_a_range() -> None:
     assert passes("word-count", "one two three", {"min": 2})
     assert not passes("word-count", "one two three", {"max": 2})
     assert graded("word-count", "one two three", {"min": 4, "max": 9}).reason == "3 words, wanted from 4 to 9"
+    assert graded("word-count", "one two three", {"min": 4}).reason == "3 words, wanted at least 4"
 
 
 @pytest.mark.parametrize("value", [{"min": 3, "max": 2}, {"least": 3}, {}, "many", -1, 2.5, True])

@@ -120,6 +120,8 @@ def test_factuality_passes_whatever_does_not_disagree_or_what_is_accepted() -> N
     assert judged(spec, "Paris, France", FakeJudge(verdict(relation="superset"))).passed
     assert judged(spec, "Rome", FakeJudge(verdict(relation="disagrees"))).passed is False
     assert judged({**spec, "accept": ["same"]}, "Paris!", FakeJudge(verdict(relation="superset"))).passed is False
+    (fault,) = faults({**spec, "accept": ["same", "alike"]})
+    assert "must be of same, " in fault.message
     assert judged(spec, "Rome", FakeJudge(verdict(relation="agrees"))).passed is None
 
 

@@ -120,6 +120,8 @@ class TestContains:
 def test_starts_and_ends_leave_the_whitespace_around_a_reply_aside() -> None:
     assert passes("starts-with", "\n Dear Ann", "Dear")
     assert passes("ends-with", "Yours, Bo\n\n", "Bo")
+    assert passes("starts-with", "Dear Ann", "\nDear")
+    assert passes("ends-with", "Yours, Bo", "Bo\n")
     assert not passes("starts-with", "Oh dear", "Dear")
     assert faults({"type": "ends-with", "value": " \n"})[0].code == "bad-value"
 
