@@ -83,6 +83,8 @@ def _query(text: str) -> Find:
         first = str(error).partition("\n")[0] or "nested too deeply"
         hint = "" if text.startswith("$") else "; a path starts with `$`"
         raise InvalidPath(first + hint) from error
+    except (ValueError, OverflowError) as error:  # which the library lets through
+        raise InvalidPath("it has a number that is none, or is too large") from error
     is_singular = query.singular_query()
 
     def find(data: Any, effort: Effort) -> Any:

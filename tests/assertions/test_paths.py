@@ -38,7 +38,9 @@ def test_nothing_at_a_path_is_said_and_never_passes_for_an_empty_list(path: str)
         compile_path(path)(REPLY, Effort())
 
 
-@pytest.mark.parametrize("path", ["label", "$.items[", "$.a b", "$.items[?@.x==]", "$..a..b..c"])
+@pytest.mark.parametrize(
+    "path", ["label", "$.items[", "$.a b", "$.items[?@.x==]", "$..a..b..c", "$[?@.n==1e999]", "$[:1e5]"]
+)
 def test_what_is_no_path_is_refused(path: str) -> None:
     with pytest.raises(InvalidPath):
         compile_path(path)
