@@ -156,7 +156,7 @@ class _Words(_LogWords):
             return []
         newest: dict[str, tuple[int, bool]] = {}
         for _, ref, verb, *_ in lines:
-            if ref.startswith("refs/tags/prompt/") and (n := ref.rpartition("/")[2]).isdigit():
+            if ref.startswith("refs/tags/prompt/") and (n := ref.rpartition("/")[2]).isdecimal():
                 label = ref.rpartition("/")[0].rpartition("@")[2]
                 newest[label] = max(newest.get(label, (0, False)), (int(n), verb != "Remove"))
         live = sorted(label for label, (_, is_live) in newest.items() if is_live)
