@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from promptctl import open_workspace
+from promptctl.errors import UsageError
 from promptctl.log.records import Entry
 from promptctl.log.sqlite.store import SqliteStore
 from tests.cli.conftest import Cli
@@ -120,6 +122,12 @@ def test_an_erasure_that_is_not_clear_is_refused(cli: Cli, log: Path, arguments:
     ran = cli("log", "redact", *arguments.split(), "--yes")
     assert (ran.exit_code, words in ran.err) == (2, True)
     assert cli("log", "redact", "--execution", "00000000", "--yes").exit_code == 3
+
+
+@pytest.mark.parametrize("given", [{}, {"user": " "}, {"user": "a", "session": "b"}])
+def test_a_program_that_does_not_say_clearly_what_is_erased_is_refused(log: Path, given: dict[str, str]) -> None:
+    with open_workspace(log.parents[2]) as workspace, pytest.raises(UsageError, match="say what is erased"):
+        workspace.log.redact(**given)
 
 
 def test_the_log_of_another_machine_is_merged_once(cli: Cli, log: Path, tmp_path: Path) -> None:
