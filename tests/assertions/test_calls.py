@@ -40,7 +40,8 @@ def test_arguments_that_are_no_json_never_match() -> None:
 
 
 def test_a_wanted_call_has_a_name_and_arguments_alone() -> None:
-    for value in ({"name": "lookup", "args": {"order": "A1"}}, {"arguments": {}}, {"name": "lookup", "arguments": [1]}):
+    values: list[object] = [{"name": "lookup", "args": {}}, {"arguments": {}}, {"name": "lookup", "arguments": [1]}]
+    for value in values:
         assert [each.code for each in faults({"type": "tool-call", "value": value})] == ["bad-value"]
 
 

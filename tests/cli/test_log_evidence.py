@@ -7,6 +7,7 @@ import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,7 +126,7 @@ def test_an_erasure_that_is_not_clear_is_refused(cli: Cli, log: Path, arguments:
 
 
 @pytest.mark.parametrize("given", [{}, {"user": " "}, {"user": "a", "session": "b"}])
-def test_a_program_that_does_not_say_clearly_what_is_erased_is_refused(log: Path, given: dict[str, str]) -> None:
+def test_a_program_that_does_not_say_clearly_what_is_erased_is_refused(log: Path, given: Any) -> None:
     with open_workspace(log.parents[2]) as workspace, pytest.raises(UsageError, match="say what is erased"):
         workspace.log.redact(**given)
 
