@@ -181,6 +181,8 @@ class _Text:
         return node
 
     def _with(self, start: int, end: int, new: str) -> str:
+        # Several lines at the end of a file may need the last line end, which the file may lack.
+        new += "\n" if "\n" in new.lstrip("\n") and end == len(self.text) else ""
         return self.text[:start] + new + self.text[end:]
 
     def _with_value(self, keys: Keys, value: Any, before: tuple[str, ...] = ()) -> str:

@@ -104,6 +104,8 @@ def test_edits_follow_one_another_and_equal_values_change_nothing() -> None:
     assert edited(Set(("a",), {"b": 1}), text="") == "a: {b: 1}\n"
     assert edited(Set(("a",), 1), text="{}\n").strip() == "a: 1"
     assert edited(Set(("b",), 1), text="a: 1") == "a: 1\nb: 1"
+    assert edited(Set(("a",), "x\ny\n"), text="a: 1") == "a: |\n  x\n  y\n"
+    assert edited(Set(("b",), "x\ny\n"), text="a: 1") == "a: 1\nb: |\n  x\n  y\n"
     assert edited(Set(("b",), 1), text="a: |+\n  x\n\n") == "a: |+\n  x\n\nb: 1\n"
     assert edited(Set(("a", 1), {"b": 2}), text="a:\n- b: 1\n") == "a:\n- b: 1\n- b: 2\n"
 
