@@ -14,6 +14,18 @@ from urllib.parse import urlsplit, urlunsplit
 from promptctl.errors import ModelConfigurationError
 
 CACHE_MARK = "cache_control"
+# What is known to be a parameter of a model. Nothing else of a prompt reaches LiteLLM, which takes settings of its own
+# (addresses, keys, files to read, callbacks) as arguments beside them; and nobody can tell what anything else costs.
+PARAMETERS = frozenset(
+    {"temperature", "top_p", "top_k", "top_a", "min_p", "n", "stop", "seed", "user", "max_tokens", "min_tokens"}
+    | {"max_completion_tokens", "presence_penalty", "frequency_penalty", "repetition_penalty", "length_penalty"}
+    | {"logit_bias", "logprobs", "top_logprobs", "parallel_tool_calls", "tool_choice", "functions", "function_call"}
+    | {"reasoning_effort", "thinking", "verbosity", "modalities", "prediction", "audio", "web_search_options"}
+    | {"service_tier", "store", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "safety_settings"}
+    | {"extra_body", "safe_prompt", "prompt_mode", "best_of", "ignore_eos", "skip_special_tokens", "use_beam_search"}
+    | {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "num_ctx", "num_predict"}
+    | {"mirostat", "keep_alive"}
+)
 _MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 # OpenAI's reasoning models refuse `max_tokens`.
 _REASONING = re.compile(r"(?:ft:)?(?:o[1-9]|gpt-[5-9](?!-chat))(?:\D.*)?")

@@ -20,7 +20,7 @@ from promptctl.models.chat_protocol import (
     sent_parameters,
 )
 from promptctl.models.chat_stream import ReplyAssembler, stream_reply
-from promptctl.models.dialects import dialect_of
+from promptctl.models.dialects import PARAMETERS, dialect_of
 from promptctl.models.endpoints import checked_base, first_set, known_provider
 from promptctl.models.gateway import Delta, Reply, Request, broken, texts_of
 from promptctl.models.hosts import Reach, reach_of
@@ -39,18 +39,6 @@ from promptctl.models.litellm_wire import Wire
 from promptctl.models.prices import Prices
 from promptctl.models.provider_errors import interrupted, timed_out
 
-# LiteLLM takes its own settings (addresses, keys, files to read, callbacks) as arguments beside the model's parameters:
-# only what is known to be a parameter may come from a prompt.
-PARAMETERS = frozenset(
-    {"temperature", "top_p", "top_k", "top_a", "min_p", "n", "stop", "seed", "user", "max_tokens", "min_tokens"}
-    | {"max_completion_tokens", "presence_penalty", "frequency_penalty", "repetition_penalty", "length_penalty"}
-    | {"logit_bias", "logprobs", "top_logprobs", "parallel_tool_calls", "tool_choice", "functions", "function_call"}
-    | {"reasoning_effort", "thinking", "verbosity", "modalities", "prediction", "audio", "web_search_options"}
-    | {"service_tier", "store", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "safety_settings"}
-    | {"extra_body", "safe_prompt", "prompt_mode", "best_of", "ignore_eos", "skip_special_tokens", "use_beam_search"}
-    | {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "num_ctx", "num_predict"}
-    | {"mirostat", "keep_alive"}
-)
 _NO_KEY = "none"
 # Providers some of whose models LiteLLM asks by the responses protocol.
 _WITH_RESPONSES = ("openai/", "azure/")

@@ -200,25 +200,18 @@ class Prices:
         cost = None if price is None else price.cost_nano_usd(usage)
         if cost is not None and not is_own:
             cost += self._search_nano_usd(model, usage, search_size)
-        told = usage.told_nano_usd
-        if (
-            told is not None
-            and (cost is None or not is_own)
-            and (self.tells_cost(model) or (cost is None and told > 0))
-        ):
-            return told, model.partition("/")[0]
+        told, provider = usage.told_nano_usd, model.partition("/")[0]
+        if told is not None and (cost is None or not is_own):
+            from promptctl.models.dialects import dialect_of
+
+            if dialect_of(provider).tells_cost or (cost is None and told > 0):
+                return told, provider
         return (None, None) if cost is None else (cost, source)
 
     def later_price(self, model: str, at: float) -> str | None:
         """Return where the workspace gives a price of the model that begins after a moment; None if it gives none."""
         found = self._own.after(model, at) if self._own is not None else None
         return None if found is None else found.source
-
-    def tells_cost(self, model: str) -> bool:
-        """Return True if the model's provider says with each reply what it cost."""
-        from promptctl.models.dialects import dialect_of
-
-        return dialect_of(model.partition("/")[0]).tells_cost
 
     def worst_nano_usd(
         self,

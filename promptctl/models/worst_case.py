@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.models.dialects import CACHE_MARK
+from promptctl.models.dialects import CACHE_MARK, PARAMETERS
 from promptctl.models.gateway import Request
 
 if TYPE_CHECKING:
@@ -132,8 +132,6 @@ def _unbounded(request: Request) -> str | None:
 
     A parameter that is not known could be another name for a longer reply, a dearer model or a search of the web.
     """
-    from promptctl.models.litellm_lane import PARAMETERS
-
     extra = request.parameters.get("extra_body")
     extra = extra if isinstance(extra, Mapping) else {}
     own = {name: value for name, value in request.parameters.items() if value is not None and name != "extra_body"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sqlite3
 from contextlib import closing
@@ -12,7 +13,7 @@ import pytest
 from promptctl.errors import ProviderFailed
 from promptctl.evaluations.cache import CachedGateway, ReplyCache, _kept_reply, _reply
 from promptctl.log.redaction import Redactor
-from promptctl.models.gateway import Reply, Request, Usage
+from promptctl.models.gateway import Reply, Request, Usage, embedding_request
 from tests.evaluation_lab import REPLY_COST, Lab, answering, slowly
 from tests.openai_server import Answer, Exchange, failure, reply
 
@@ -294,7 +295,11 @@ def test_counts_of_kept_embeddings_that_cannot_be_are_unknown() -> None:
     assert (found.usage, found.full_cost_nano_usd, found.vectors) == (Usage(None, 0), None, ((1.0,),))
 
 
-def test_embeddings_that_an_early_program_kept_without_their_cost_are_found_again() -> None:
-    found = _reply('{"model": "m", "vectors": [[1.0, 2.0]]}')
-    assert found is not None
+def test_embeddings_that_an_early_program_kept_are_found_again(tmp_path: Path) -> None:
+    gateway, cache = CountingGateway(), opened(tmp_path)
+    cache.put(hashlib.sha256(b'["embed","local/m",["a"]]').hexdigest(), '{"model": "m", "vectors": [[1.0, 2.0]]}')
+    cached = CachedGateway(gateway, cache)  # type: ignore[arg-type]
+    found = asyncio.run(cached.complete(embedding_request("local/m", ["a"])))
+    asyncio.run(cached.close())
     assert (found.vectors, found.source, found.full_cost_nano_usd) == (((1.0, 2.0),), "cache", None)
+    assert gateway.asked == 0

@@ -195,6 +195,7 @@ class TestEmbeddings:
 
     def test_recorded_ones_are_given_again_for_nothing(self, folder: Path) -> None:
         record(folder / "x.jsonl", embedding_request("openai/embed", ["a", "b"]), self.FOUND)
+        assert json.loads((folder / "x.jsonl").read_text())["reply"] == "[[0.1,-2.5e-07],[1.0,3.0]]"
         for model in ("openai/embed", "replay/openai/embed"):
             found = self.embed(folder, model, "a", "b")
             assert (found.vectors, found.model, found.cost_nano_usd) == (self.FOUND.vectors, "openai/embed", 0)

@@ -124,10 +124,11 @@ def without_row(
     sql = f"SELECT {sums} FROM unlisted WHERE stats_id IN (SELECT id FROM prompt_stats {where})"  # noqa: S608
     found = CallTotals(**dict(zip(SUMS, connection.execute(sql, parameters).fetchone(), strict=True)))
     everything = of_stats(wanted)
-    if found.calls and costs_only and (counted := selects_all_from_rollup(connection, wanted, everything, by)):
+    rollup = answer_of_rollups(connection, wanted, by)[0] if found.calls and costs_only else None
+    if rollup is not None:
         # The rows that were pruned are among the unlisted, and the tables of sums count them.
         [found] = totals(connection, everything, (), costs_only=True)
-        for each in counted:
+        for each in _stretches(rollup, everything, (), _mark(connection), rows(connection)):
             found.subtract(_costs(connection, each))
     return found if found.calls > 0 else None
 
@@ -146,7 +147,7 @@ def _selects(
     condition = stats_where(wanted) if all(dimension in _OF_STATS for dimension in by) else None
     if condition is not None:
         return fields, [_select_from_stats(condition, by, costs_only=costs_only)]
-    if costs_only and (found := selects_from_rollups(connection, wanted, by)):
+    if costs_only and (found := answer_of_rollups(connection, wanted, by)[1]):
         return COST_FIELDS, found
     columns = (*ENDINGS, *COST_COLUMNS) if costs_only else TOTALS_COLUMNS
     return fields, [select_from_rows(wanted, by, rows(connection), columns)]
@@ -286,29 +287,19 @@ def _as_unique(keys: Mapping[str, str]) -> str:
     return ", ".join(f"ifnull({sql}, {absent[name]})" if name in absent else sql for name, sql in keys.items())
 
 
-def selects_from_rollups(connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension]) -> list[Condition]:
-    """Return the queries whose rows together are the costs; none if only the rows can answer."""
-    return next((found for _, found in _answers(connection, wanted, by)), [])
-
-
-def selects_all_from_rollup(
-    connection: sqlite3.Connection, wanted: Filter, everything: Filter, by: Sequence[Dimension]
-) -> list[Condition]:
-    """Return the queries of everything, from the table that would answer the filter; none if only the rows can."""
-    mark, source = _mark(connection), rows(connection)
-    return next((_stretches(each, everything, (), mark, source) for each, _ in _answers(connection, wanted, by)), [])
-
-
-def _answers(
+def answer_of_rollups(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension]
-) -> Iterator[tuple[_Rollup, list[Condition]]]:
-    """Yield each table that can answer, with its queries; none as long as all is in rows, which tell more."""
-    if not has_table(connection, "rollup_mark") or not connection.execute("SELECT 1 FROM quarter_stats").fetchone():
-        return
-    mark, source = _mark(connection), rows(connection)
-    for each in _ROLLUPS:
-        if _can_answer(each, wanted, by) and (found := _stretches(each, wanted, by, mark, source)):
-            yield each, found
+) -> tuple[_Rollup | None, list[Condition]]:
+    """Return a table that knows the costs, and the queries whose rows together are these; none if only the rows do.
+
+    As long as all is in rows, they tell more.
+    """
+    if has_table(connection, "rollup_mark") and connection.execute("SELECT 1 FROM quarter_stats").fetchone():
+        mark, source = _mark(connection), rows(connection)
+        for each in _ROLLUPS:
+            if _can_answer(each, wanted, by) and (found := _stretches(each, wanted, by, mark, source)):
+                return each, found
+    return None, []
 
 
 def _can_answer(rollup: _Rollup, wanted: Filter, by: Sequence[Dimension]) -> bool:
