@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from promptctl.errors import Place
 from promptctl.exchange.drafts import LONGEST_CASE_ID, NOT_BLANK
 from promptctl.exchange.promptfoo.checks import Checks, used_names
 from promptctl.exchange.promptfoo.providers import loaded
-from promptctl.exchange.promptfoo.spots import Notes, Spot
+from promptctl.exchange.promptfoo.spots import Spot
 from promptctl.exchange.promptfoo.test_list import read_tests
 from promptctl.exchange.promptfoo.values import Unusable, read_values
 from promptctl.files.free_names import FreeNames, slug
@@ -42,33 +41,33 @@ class Suite:
 
     tests: list[_Test]
     default: Spot | None
-    place: Place
+    spot: Spot
     default_values: Mapping[str, Any] = field(default_factory=dict)
     default_several: Mapping[str, list[Any]] = field(default_factory=dict)
     templates: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, config: Spot, notes: Notes) -> Suite:
+    def of(cls, config: Spot) -> Suite:
         """Read the tests of a config. Raises `InvalidFiles`."""
         default = config.get("defaultTest")
         default = loaded(default) if default is not None else None
         default = default if default is not None and isinstance(default.value, dict) else None
         tests: list[_Test] = []
-        for spot in read_tests(config, notes):
+        for spot in read_tests(config):
             options = spot.value.get("options")
             expands = not (isinstance(options, dict) and options.get("disableVarExpansion"))
             try:
-                tests.append(_Test(spot, *read_values(spot, notes, expands=expands)))
+                tests.append(_Test(spot, *read_values(spot, expands=expands)))
             except Unusable as error:
-                notes.add("dropped", "tests", str(error), spot.place)
-        place = next((found.place for key in ("tests", "scenarios") if (found := config.get(key))), config.place)
-        suite = cls(tests, default, place)
+                spot.note("dropped", "tests", str(error))
+        given = next((found for key in ("tests", "scenarios") if (found := config.get(key))), config)
+        suite = cls(tests, default, given)
         if default is not None:
-            notes.add("kept", "defaultTest", "is `defaults` of the dataset", default.place)
+            default.note("kept", "defaultTest", "is `defaults` of the dataset")
             try:
-                suite.default_values, suite.default_several = read_values(default, notes)
+                suite.default_values, suite.default_several = read_values(default)
             except Unusable as error:
-                notes.add("dropped", "defaultTest.vars", str(error), default.place)
+                default.note("dropped", "defaultTest.vars", str(error))
         templates = config.value.get("assertionTemplates")
         suite.templates = templates if isinstance(templates, dict) else {}
         return suite
@@ -89,7 +88,7 @@ class Suite:
         given = [spot.value.get("assert") for spot in (self.default, *(each.spot for each in self.tests)) if spot]
         return frozenset(used_names([each for each in given if isinstance(each, list)]))
 
-    def dataset(self, inputs: frozenset[str], read: frozenset[str], notes: Notes) -> dict[str, Any] | None:
+    def dataset(self, inputs: frozenset[str], read: frozenset[str]) -> dict[str, Any] | None:
         """Return defaults and cases for prompts with these inputs; None if there is no test.
 
         `read` are the variables that any prompt uses, in this dataset or a different one.
@@ -100,10 +99,10 @@ class Suite:
         keeps_expected = self._read_by_assertions() & renamed.keys() == {"expected"}
         if keeps_expected:
             del renamed["expected"]
-        checks = Checks(notes, self.templates, renamed)
+        checks = Checks(self.templates, renamed)
         checks = checks.with_options(self.default.get("options") if self.default else None, "defaultTest.options")
         is_inlined = any(_overrides(test.spot) for test in self.tests)
-        maker = _CaseMaker(self, inputs, read, checks, notes, is_inlined, keeps_expected)
+        maker = _CaseMaker(self, inputs, read, checks, is_inlined, keeps_expected)
         cases = [case for test in self.tests if (case := maker.case(test)) is not None]
         defaults = maker.defaults()
         maker.tell_unread()
@@ -136,7 +135,6 @@ class _CaseMaker:
     inputs: frozenset[str]
     read: frozenset[str]
     checks: Checks
-    notes: Notes
     is_inlined: bool
     keeps_expected: bool
     ids: FreeNames = field(default_factory=FreeNames)
@@ -182,15 +180,15 @@ class _CaseMaker:
         if not any(each.get("weight", 1) for each in [*self.common, *own]):
             if self.given is not None or spot.get("assert") is not None:
                 words = "nothing is left that would decide it: its assertions are dropped"
-                self.notes.add("dropped", "tests", words, spot.place, "write assertions that are there for it")
+                spot.note("dropped", "tests", words, "write assertions that are there for it")
                 return None
             words = "has no assertion, so any reply passed: any that is not blank does"
-            self.notes.add("changed", "tests", words, spot.place, "write what a good reply is")
+            spot.note("changed", "tests", words, "write what a good reply is")
             own = [*own, dict(NOT_BLANK)]
         case |= {"assert": own} if own else {}
         if spot.value.get("providerOutput") is not None:
             case["output"] = spot.value["providerOutput"]
-            self.notes.add("changed", "providerOutput", "is `output`: a recorded reply", spot.place)
+            spot.note("changed", "providerOutput", "is `output`: a recorded reply")
         case |= self._shared(spot, "tests")
         return self._with_unread(case, test)
 
@@ -201,18 +199,17 @@ class _CaseMaker:
         if isinstance(threshold, int | float) and 0 <= threshold <= 1:
             data["threshold"] = threshold
         elif threshold is not None:
-            self.notes.add("dropped", f"{part}.threshold", "is no share from 0 to 1", spot.at("threshold").place)
+            spot.at("threshold").note("dropped", f"{part}.threshold", "is no share from 0 to 1")
         metadata = spot.value.get("metadata")
         kept = {key: value for key, value in metadata.items() if key != "id"} if isinstance(metadata, dict) else {}
         tags = kept.get("tags")
         if isinstance(tags, list) and tags and all(isinstance(each, str) and each for each in tags):
             data["tags"] = list(dict.fromkeys(kept.pop("tags")))
-            self.notes.add("changed", "metadata.tags", "are `tags`", spot.place)
+            spot.note("changed", "metadata.tags", "are `tags`")
         data |= {"metadata": kept} if kept else {}
         for key in spot.value:
             if key not in _KEYS and spot.value[key] not in (None, {}, []):
-                place = spot.at(key).place
-                self.notes.add("dropped", f"{part}.{key}", _OTHER_KEYS.get(key, "has no counterpart here"), place)
+                spot.at(key).note("dropped", f"{part}.{key}", _OTHER_KEYS.get(key, "has no counterpart here"))
         return data
 
     def _expected(self, test: _Test, assertions: list[dict[str, Any]]) -> Any:
@@ -239,4 +236,4 @@ class _CaseMaker:
         """Note the variables that nothing reads."""
         for name in self.unread:
             words = "is read by no prompt and no assertion: kept in `metadata.vars`"
-            self.notes.add("changed", f"vars.{name}", words, self.suite.place)
+            self.suite.spot.note("changed", f"vars.{name}", words)

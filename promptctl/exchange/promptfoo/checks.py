@@ -13,7 +13,7 @@ from promptctl.assertions.shapes import read_pattern
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.promptfoo.providers import loaded, model_of
 from promptctl.exchange.promptfoo.scripts import checked, transformed_path
-from promptctl.exchange.promptfoo.spots import Notes, Spot
+from promptctl.exchange.promptfoo.spots import Spot
 from promptctl.files.foreign_yaml import read_foreign_yaml
 from promptctl.files.plain import texts_in, with_texts
 from promptctl.template_languages.jinja import constant_text
@@ -39,7 +39,6 @@ _BY_CODE = "write it as `python` in a file of yours below datasets/, which runs 
 class Checks:
     """Reads assertions. `names` says which variables are called something else here; `graders` the models to judge."""
 
-    notes: Notes
     templates: Mapping[str, Any] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     graders: Mapping[str, str] = field(default_factory=dict)
@@ -60,9 +59,7 @@ class Checks:
             graders |= self._graders(provider, f"{part}.provider")
         for key in options.value:
             if key not in ("transform", "postprocess", "provider", "disableVarExpansion"):
-                self.notes.add(
-                    "dropped", f"{part}.{key}", _OPTIONS.get(key, "has no counterpart here"), options.at(key).place
-                )
+                options.at(key).note("dropped", f"{part}.{key}", _OPTIONS.get(key, "has no counterpart here"))
         return replace(self, path=path, graders=graders)
 
     def _graders(self, spot: Spot, part: str, wanted: str | None = None) -> dict[str, str]:
@@ -75,7 +72,7 @@ class Checks:
         kind = "embedding" if "embed" in str(id_) else "text"
         if wanted not in (None, kind):
             words = "a model of embeddings" if wanted == "embedding" else "a model that answers"
-            self.notes.add("dropped", part, f"`{id_}` is not {words}, which is what this assertion takes", spot.place)
+            spot.note("dropped", part, f"`{id_}` is not {words}, which is what this assertion takes")
             return {}
         model = self._model(spot, part)
         return {kind: model} if model else {}
@@ -85,12 +82,12 @@ class Checks:
         model = model_of(id_) if isinstance(id_, str) else None
         if model is None:
             hint = "name the model that judges: `model:` in the assertion, or --judge"
-            self.notes.add("dropped", part, f"`{id_}` is no model that is known here", spot.place, hint)
+            spot.note("dropped", part, f"`{id_}` is no model that is known here", hint)
         else:
-            self.notes.add("changed", part, f"is the judge `{model}`", spot.place)
+            spot.note("changed", part, f"is the judge `{model}`")
         if isinstance(spot.value, dict) and spot.value.get("config"):
             hint = "a judge's parameters are those of its prompt, and `judge_parameters` in promptctl.yaml"
-            self.notes.add("dropped", f"{part}.config", "is not asked of a judge here", spot.at("config").place, hint)
+            spot.at("config").note("dropped", f"{part}.config", "is not asked of a judge here", hint)
         return model
 
     def _path(self, script: Spot, before: str | None, part: str) -> str | None:
@@ -98,16 +95,16 @@ class Checks:
         found = transformed_path(script.value) if isinstance(script.value, str) else None
         if found is None or before is None:
             words = "is code, which is not run here: assertions on what it makes are left out"
-            self.notes.add("dropped", part, words, script.place, _BY_CODE)
+            script.note("dropped", part, words, _BY_CODE)
             return None
         words = f"is the `path` of assertions: `{found}`" if found else "is how assertions read replies anyway"
-        self.notes.add("changed", part, words, script.place)
+        script.note("changed", part, words)
         return before + found.removeprefix("$") if before else found
 
     def _one(self, spot: Spot, depth: int) -> dict[str, Any] | None:
         spot = self._referenced(spot)
         if not isinstance(spot.value, dict) or not isinstance(spot.value.get("type"), str):
-            self.notes.add("dropped", "assert", "has no type", spot.place)
+            spot.note("dropped", "assert", "has no type")
             return None
         written = spot.value["type"]
         negation = NOT if written.startswith(NOT) else ""
@@ -117,13 +114,13 @@ class Checks:
             return self._script(spot, negation, part)
         if type_ not in KINDS or type_ == "classify":
             hint = "write what it checks as an assertion that is there: docs/evaluate.md lists them"
-            self.notes.add("dropped", part, "is no assertion here", spot.place, hint)
+            spot.note("dropped", part, "is no assertion here", hint)
             return None
         path = self.path
         if (script := spot.get("transform")) is not None:
             path = self._path(script, self.path, f"{part}.transform")
         if path is None and KINDS[type_].takes_path:
-            self.notes.add("dropped", part, "checks what code makes of the reply", spot.place, _BY_CODE)
+            spot.note("dropped", part, "checks what code makes of the reply", _BY_CODE)
             return None
         plain = {"type": negation + type_}
         made = self._set(spot, plain, depth) if type_ == "assert-set" else self._valued(spot, plain, type_, part)
@@ -132,7 +129,7 @@ class Checks:
         made |= {"path": path} if path and KINDS[type_].takes_path else {}
         made |= self._options(spot, type_, part)
         fate = "kept" if written == made["type"] else "changed"
-        self.notes.add(fate, part, "stays" if fate == "kept" else f"is `{made['type']}`", spot.place)  # type: ignore[arg-type]
+        spot.note(fate, part, "stays" if fate == "kept" else f"is `{made['type']}`")  # type: ignore[arg-type]
         return made
 
     def _referenced(self, spot: Spot) -> Spot:
@@ -150,18 +147,18 @@ class Checks:
         value = spot.value.get("value")
         made = checked(value) if isinstance(value, str) and part.endswith("javascript") and self.path == "" else None
         if made is None or (negation and made["type"].startswith(NOT)):
-            self.notes.add("dropped", part, "is code of that project, which is not run here", spot.place, _BY_CODE)
+            spot.note("dropped", part, "is code of that project, which is not run here", _BY_CODE)
             return None
         value = made["value"]
         made["value"] = constant_text(value) if isinstance(value, str) else value
         made = {**made, "type": negation + made["type"], **self._options(spot, "equals", part)}
-        self.notes.add("changed", part, f"is `{made['type']}`", spot.place)
+        spot.note("changed", part, f"is `{made['type']}`")
         return made
 
     def _set(self, spot: Spot, made: dict[str, Any], depth: int) -> dict[str, Any] | None:
         inner = self.read(spot.get("assert"), depth + 1) if depth < _DEEPEST else []
         if not inner:
-            self.notes.add("dropped", "assert: assert-set", "has no assertion that is there here", spot.place)
+            spot.note("dropped", "assert: assert-set", "has no assertion that is there here")
             return None
         return {**made, "assert": inner}
 
@@ -170,12 +167,12 @@ class Checks:
         if given is None:
             if KINDS[type_].value is None or type_ in (*_SCHEMAS, "answer-relevance"):
                 return made
-            self.notes.add("dropped", part, "has no value to compare with", spot.place)
+            spot.note("dropped", part, "has no value to compare with")
             return None
         try:
             value = self._value(given, type_)
         except ValueError as error:
-            self.notes.add("dropped", part, str(error), given.place)
+            given.note("dropped", part, str(error))
             return None
         if KINDS[type_].value is None:
             return made
@@ -183,7 +180,7 @@ class Checks:
             try:
                 read_pattern(value)
             except ValueError as error:
-                self.notes.add("dropped", part, f"its value {error}", given.place)
+                given.note("dropped", part, f"its value {error}")
                 return None
         return {**made, "value": value}
 
@@ -229,7 +226,7 @@ class Checks:
         for key in data:
             if key not in _KNOWN or (key in ("rubricPrompt", "config") and data[key]):
                 hint = "write it as a judge's prompt, and name it: `prompt:`" if key == "rubricPrompt" else None
-                self.notes.add("dropped", f"{part}.{key}", "has no counterpart here", spot.at(key).place, hint)
+                spot.at(key).note("dropped", f"{part}.{key}", "has no counterpart here", hint)
         return made
 
 

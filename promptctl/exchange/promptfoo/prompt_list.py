@@ -12,7 +12,7 @@ from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import Source
 from promptctl.exchange.openai.conversations import MESSAGE_KEYS, ROLES
 from promptctl.exchange.promptfoo.named_files import NEVER_READ, is_code, matching
-from promptctl.exchange.promptfoo.spots import Notes, Spot
+from promptctl.exchange.promptfoo.spots import Spot
 from promptctl.files.foreign_yaml import read_foreign_yaml
 from promptctl.files.free_names import FreeNames
 from promptctl.files.plain import texts_in, with_texts
@@ -62,32 +62,30 @@ class _Raw:
     config: Spot | None = None
 
 
-def read_prompts(config: Spot, base: str, notes: Notes) -> list[PromptfooPrompt]:
+def read_prompts(config: Spot, base: str) -> list[PromptfooPrompt]:
     """Return the prompts, with a note for each; one that cannot be said here is dropped by name."""
     given = config.get("prompts")
     if given is None:
-        given = replace(config, value=["{{prompt}}"])
-        notes.add("changed", "prompts", "is `{{prompt}}`, as there is none", config.place)
+        config.note("changed", "prompts", "is `{{prompt}}`, as there is none")
         raws = [_Raw(replace(config, value="{{prompt}}"), base, frozenset())]
     else:
-        raws = list(_raws(given, base, notes))
+        raws = list(_raws(given, base))
     found: list[PromptfooPrompt] = []
     wishes = FreeNames()
     for raw in raws:
         try:
-            prompt = _prompt(raw, notes)
+            prompt = _prompt(raw)
         except BadTemplate as error:
-            place = raw.spot.text_line(error.line or 1)
-            notes.add("dropped", f"prompts: {raw.label}", error.message, place, error.hint or _BY_HAND)
+            raw.spot.note("dropped", f"prompts: {raw.label}", error.message, error.hint or _BY_HAND, error.line or 1)
             continue
         prompt.wish = wishes.take(prompt.wish)
         found.append(prompt)
         words = "is a prompt of one message" if len(prompt.messages) == 1 else f"is a chat of {len(prompt.messages)}"
-        notes.add("kept", f"prompts: {prompt.wish}", words, raw.spot.place)
+        raw.spot.note("kept", f"prompts: {prompt.wish}", words)
     return found
 
 
-def _raws(given: Spot, base: str, notes: Notes) -> Iterator[_Raw]:
+def _raws(given: Spot, base: str) -> Iterator[_Raw]:
     entries: list[tuple[Spot, str | None, Spot | None]] = []
     if isinstance(given.value, dict) and not {"id", "raw", "label"} & given.value.keys():
         entries += [(replace(given.at(path), value=path), str(label), None) for path, label in given.value.items()]
@@ -96,43 +94,43 @@ def _raws(given: Spot, base: str, notes: Notes) -> Iterator[_Raw]:
             if isinstance(spot.value, dict):
                 key = "raw" if spot.get("raw") else "id"
                 if not isinstance(spot.value.get(key), str):
-                    notes.add("dropped", "prompts", "has neither `id` nor `raw`", spot.place)
+                    spot.note("dropped", "prompts", "has neither `id` nor `raw`")
                     continue
                 label = spot.value.get("label")
                 entries.append((spot.at(key), str(label) if label else None, spot.get("config")))
-                _tell_other_keys(spot, notes)
+                _tell_other_keys(spot)
             else:
                 entries.append((spot, None, None))
     number = 0
     for spot, label, config in entries:
-        for raw in _of_entry(spot, label, notes):
+        for raw in _of_entry(spot, label):
             number += 1
             name = raw.label or (base if len(entries) == 1 else f"{base}-{number}")
             yield replace(raw, label=name, config=config)
 
 
-def _tell_other_keys(spot: Spot, notes: Notes) -> None:
+def _tell_other_keys(spot: Spot) -> None:
     for key in spot.value:
         if key not in ("id", "raw", "label", "config") and spot.value[key] not in (None, {}, []):
-            notes.add("dropped", f"prompts: {key}", "has no counterpart here", spot.at(key).place)
+            spot.at(key).note("dropped", f"prompts: {key}", "has no counterpart here")
 
 
-def _of_entry(spot: Spot, label: str | None, notes: Notes) -> Iterator[_Raw]:
+def _of_entry(spot: Spot, label: str | None) -> Iterator[_Raw]:
     text = spot.value
     if not isinstance(text, str):
-        notes.add("dropped", "prompts", "is no text and no file", spot.place)
+        spot.note("dropped", "prompts", "is no text and no file")
         return
     elsewhere = next((why for start, why in _ELSEWHERE.items() if text.startswith(start)), None)
     path = text.removeprefix("file://")
     if elsewhere is not None:
-        notes.add("dropped", f"prompts: {text}", elsewhere, spot.place, _BY_HAND)
+        spot.note("dropped", f"prompts: {text}", elsewhere, _BY_HAND)
     elif not _is_path(text):
         yield _Raw(spot, label or "", frozenset(filter(None, (label, text))))
     elif is_code(path):
-        notes.add("dropped", f"prompts: {text}", "is code of that project, which is not run here", spot.place, _BY_HAND)
+        spot.note("dropped", f"prompts: {text}", "is code of that project, which is not run here", _BY_HAND)
     else:
         for source in matching(spot.source, path, spot.place.line):
-            for raw in _of_file(source, label):
+            for raw in _of_file(spot, source, label):
                 names = filter(None, (label, text, source.path, raw.label))
                 yield replace(raw, labels=frozenset(names))
 
@@ -152,21 +150,21 @@ def _is_path(text: str) -> bool:
     )
 
 
-def _of_file(source: Source, label: str | None) -> Iterator[_Raw]:
+def _of_file(spot: Spot, source: Source, label: str | None) -> Iterator[_Raw]:
     name = label or source.stem
     none = frozenset[str]()
     if source.path.endswith(".csv"):
-        yield from _of_table(source, label)
+        yield from _of_table(spot, source, label)
     elif source.path.endswith(".jsonl"):
         for number, line in enumerate(source.text.split("\n"), 1):
             if line.strip():
-                yield _Raw(Spot(line.strip(), source, line=number), name, none)
+                yield _Raw(Spot(line.strip(), source, spot.notes, line=number), name, none)
     elif source.path.endswith((".json", ".yaml", ".yml")):
         try:
-            yield _Raw(Spot.of(source), name, none)
+            yield _Raw(Spot.of(source, spot.notes), name, none)
         except InvalidFiles:
             # JSON with template code around its values: it is told as such when it is read as a text.
-            yield _Raw(Spot(source.text, source, line=1), name, none)
+            yield _Raw(Spot(source.text, source, spot.notes, line=1), name, none)
     else:
         is_split = source.path.endswith(".txt")
         at, parts = 1, _SEPARATOR.split(source.text) if is_split else [source.text]
@@ -174,11 +172,11 @@ def _of_file(source: Source, label: str | None) -> Iterator[_Raw]:
             if part.strip():
                 blank = len(part) - len(part.lstrip())
                 first = at + part.count("\n", 0, blank)
-                yield _Raw(Spot(part.strip(), source, line=first), name, none)
+                yield _Raw(Spot(part.strip(), source, spot.notes, line=first), name, none)
             at += part.count("\n")
 
 
-def _of_table(source: Source, label: str | None) -> Iterator[_Raw]:
+def _of_table(spot: Spot, source: Source, label: str | None) -> Iterator[_Raw]:
     rows = list(source.csv_records())
     header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
     has_header = "prompt" in header
@@ -187,15 +185,15 @@ def _of_table(source: Source, label: str | None) -> Iterator[_Raw]:
         if column < len(row):
             own = row[named].strip() if named is not None and named < len(row) else ""
             name = own or label or source.stem
-            yield _Raw(Spot(row[column].strip(), source, line=line), name, frozenset())
+            yield _Raw(Spot(row[column].strip(), source, spot.notes, line=line), name, frozenset())
 
 
-def _prompt(raw: _Raw, notes: Notes) -> PromptfooPrompt:
+def _prompt(raw: _Raw) -> PromptfooPrompt:
     """Read a prompt's text. Raises `BadTemplate` for what cannot be said here."""
     spot = raw.spot
     value = spot.value if isinstance(spot.value, list | dict) else chat(str(spot.value))
     prompt = PromptfooPrompt(raw.label, spot, labels=set(raw.labels), config=raw.config)
-    translator = ChatTranslator(f"prompts: {raw.label}", spot, notes)
+    translator = ChatTranslator(f"prompts: {raw.label}", spot)
     if value is None:
         prompt.messages = [{"role": "user", "content": translator.text(str(spot.value))}]
     else:
@@ -244,8 +242,8 @@ def chat(text: str) -> Any:
 class ChatTranslator:
     """Makes messages of ours; what is changed in their templates is noted."""
 
-    def __init__(self, part: str, spot: Spot, notes: Notes) -> None:
-        self._part, self._spot, self._notes = part, spot, notes
+    def __init__(self, part: str, spot: Spot) -> None:
+        self._part, self._spot = part, spot
 
     def message(self, item: Any) -> dict[str, Any]:
         """Return a message. Raises `BadTemplate`."""
@@ -266,7 +264,7 @@ class ChatTranslator:
             if key in ("name", "tool_calls", "tool_call_id"):
                 message[key] = item[key]
             elif key not in MESSAGE_KEYS:
-                self._notes.add("dropped", f"{self._part}: {key}", "is no key of a message", self._spot.place)
+                self._spot.note("dropped", f"{self._part}: {key}", "is no key of a message")
         return message
 
     def text(self, text: str) -> str:
@@ -276,7 +274,7 @@ class ChatTranslator:
             first = found.problems[0]
             raise BadTemplate(first.message, first.line, hint=_IN_JINJA)
         for change in found.changes:
-            self._notes.add("changed", self._part, change.message, self._spot.text_line(change.line))
+            self._spot.note("changed", self._part, change.message, line=change.line)
         return found.text
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.exchange.drafts import Fate
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of, tools_of
 from promptctl.exchange.promptfoo.named_files import is_code
-from promptctl.exchange.promptfoo.spots import Notes, Spot
+from promptctl.exchange.promptfoo.spots import Spot
 
 # The beginning of a provider's id, and the beginning of LiteLLM's for the same one.
 _PREFIXES: tuple[tuple[str, str], ...] = (
@@ -114,30 +114,30 @@ def provider_of(model: str) -> str | None:
     return found[0] + model.removeprefix(found[1]) if found else None
 
 
-def read_providers(config: Spot, prompts: Iterable[set[str]], notes: Notes) -> list[PromptfooProvider]:
+def read_providers(config: Spot, prompts: Iterable[set[str]]) -> list[PromptfooProvider]:
     """Return the providers, in their order, with a note for each; `prompts` are the names of each prompt."""
     key = "providers" if config.get("providers") else "targets"
     given = config.get(key)
     if given is None:
         return []
-    found = [each for spot in given.items() if (each := _read(spot, notes)) is not None]
+    found = [each for spot in given.items() if (each := _read(spot)) is not None]
     usable = [each for each in found if each.model is not None]
     used = [next((each for each in usable if each.takes(names)), None) for names in prompts]
     for each in found:
         part = f"{key}: {each.id}"
         if any(each is other for other in used):
-            notes.add("changed", part, f"is the model `{each.model}`", each.spot.place)
-            each.data = read_config(each.config, part, notes) if each.config is not None else {}
+            each.spot.note("changed", part, f"is the model `{each.model}`")
+            each.data = read_config(each.config, part) if each.config is not None else {}
             continue
         if each.model is not None:
             message = f"is `{each.model}`: a prompt has one model, that of the first provider for it"
-            notes.add("dropped", part, message, each.spot.place, _EVAL_HINT.format(model=each.model))
+            each.spot.note("dropped", part, message, _EVAL_HINT.format(model=each.model))
         for name in each.config.value if each.config is not None and isinstance(each.config.value, dict) else ():
-            notes.add("dropped", f"{part}: {name}", "goes with its provider", each.config.at(name).place)  # type: ignore[union-attr]
+            each.config.at(name).note("dropped", f"{part}: {name}", "goes with its provider")  # type: ignore[union-attr]
     return usable
 
 
-def _read(spot: Spot, notes: Notes, *, is_beside: bool = False) -> PromptfooProvider | None:
+def _read(spot: Spot, *, is_beside: bool = False) -> PromptfooProvider | None:
     value, config = spot.value, None
     if isinstance(value, dict) and "id" not in value and len(value) == 1:
         [(id_, inner)] = value.items()
@@ -149,22 +149,22 @@ def _read(spot: Spot, notes: Notes, *, is_beside: bool = False) -> PromptfooProv
     else:
         id_, labels = value, None
     if not isinstance(id_, str):
-        notes.add("dropped", "providers", "is no provider by its id", spot.place)
+        spot.note("dropped", "providers", "is no provider by its id")
         return None
     if id_.startswith("file://") and id_.endswith((".yaml", ".yml", ".json")) and not is_beside:
         beside = spot.source.beside(id_.removeprefix("file://"), spot.place.line)
-        return _read(next(Spot.of(beside).items(), spot), notes, is_beside=True)
+        return _read(next(Spot.of(beside, spot.notes).items(), spot), is_beside=True)
     model = model_of(id_)
     if model is None:
         hint = (
             "name the model: `model:` in the prompt, with `api_base` under `models:` in promptctl.yaml if it is yours"
         )
-        notes.add("dropped", f"providers: {id_}", _why_no_model(id_), spot.place, hint)
+        spot.note("dropped", f"providers: {id_}", _why_no_model(id_), hint)
     if "responses:" in id_ and model is not None:
-        notes.add("changed", f"providers: {id_}", "is asked by the chat-completions protocol", spot.place)
+        spot.note("changed", f"providers: {id_}", "is asked by the chat-completions protocol")
     for key in value if isinstance(value, dict) and "id" in value else ():
         if key not in ("id", "config", "prompts") and value[key] not in (None, {}, []):
-            notes.add("dropped", f"providers: {id_}: {key}", "has no counterpart here", spot.at(key).place)
+            spot.at(key).note("dropped", f"providers: {id_}: {key}", "has no counterpart here")
     return PromptfooProvider(id_, spot, model, config, prompts=_labels(labels))
 
 
@@ -184,7 +184,7 @@ def _why_no_model(id_: str) -> str:
     return "is no provider that is known here by a model's id"
 
 
-def read_config(config: Spot, part: str, notes: Notes) -> dict[str, Any]:
+def read_config(config: Spot, part: str) -> dict[str, Any]:
     """Return the keys of a prompt that a provider's config stands for, with a note for each of its keys."""
     settings = ForeignSettings()
     for key, value in config.value.items() if isinstance(config.value, dict) else ():
@@ -196,30 +196,29 @@ def read_config(config: Spot, part: str, notes: Notes) -> dict[str, Any]:
             rest = {name: each for name, each in value.items() if f"parameters.{parameter_of(name)}" not in places}
             places += filter(None, [settings.take("extra_body", rest)[0] if rest else None])
             told = ", ".join(f"`{each}`" for each in places)
-            notes.add("changed", f"{part}: {key}", f"is {told}", spot.place)
+            spot.note("changed", f"{part}: {key}", f"is {told}")
         elif key in _CONNECTION:
             hint = "keys are read from the environment; an address goes under `models:` in promptctl.yaml"
-            notes.add("dropped", f"{part}: {key}", "is about the connection, no part of a prompt", spot.place, hint)
+            spot.note("dropped", f"{part}: {key}", "is about the connection, no part of a prompt", hint)
         elif key in ("model", "model_name") or (isinstance(value, str) and "{{" in value):
-            notes.add("dropped", f"{part}: {key}", "is no parameter that a prompt has here", spot.place)
+            spot.note("dropped", f"{part}: {key}", "is no parameter that a prompt has here")
         else:
-            _take(settings, key, spot, part, notes)
+            _take(settings, key, spot, part)
     return settings.data
 
 
-def _take(settings: ForeignSettings, key: str, spot: Spot, part: str, notes: Notes) -> None:
+def _take(settings: ForeignSettings, key: str, spot: Spot, part: str) -> None:
     value = _form(spot) if key == "response_format" else loaded(spot).value if key == "tools" else spot.value
     if key == "tools":
         tools = [each for each in (value if isinstance(value, list) else [value]) if tools_of([each])]
         if len(tools) < (len(value) if isinstance(value, list) else 1):
-            notes.add("dropped", f"{part}: tools", "some are no tools of the chat-completions protocol", spot.place)
+            spot.note("dropped", f"{part}: tools", "some are no tools of the chat-completions protocol")
         if not tools:
             return
         value = tools
     place, why = settings.take(key, value)
     fate: Fate = "dropped" if place is None else "kept" if place.rpartition(".")[2] == key else "changed"
-    words = _WORDS.get(place or "", f"is `{place}`") if place else why
-    notes.add(fate, f"{part}: {key}", words, spot.place)
+    spot.note(fate, f"{part}: {key}", _WORDS.get(place, f"is `{place}`") if place else why)
 
 
 def _form(spot: Spot) -> Any:
@@ -240,5 +239,5 @@ def loaded(spot: Spot) -> Spot:
     """Return the YAML or JSON of the file that a `file://` names; anything else as it is. Raises `InvalidFiles`."""
     value = spot.value
     if isinstance(value, str) and value.startswith("file://") and value.endswith((".json", ".yaml", ".yml")):
-        return Spot.of(spot.source.beside(value.removeprefix("file://"), spot.place.line))
+        return Spot.of(spot.source.beside(value.removeprefix("file://"), spot.place.line), spot.notes)
     return spot

@@ -9,7 +9,7 @@ from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
 from promptctl.exchange.promptfoo.cases import Suite
 from promptctl.exchange.promptfoo.prompt_list import PromptfooPrompt, read_prompts
 from promptctl.exchange.promptfoo.providers import PromptfooProvider, read_config, read_providers
-from promptctl.exchange.promptfoo.spots import Notes, Spot
+from promptctl.exchange.promptfoo.spots import Spot, in_order
 from promptctl.files.free_names import slug
 
 _SIGNS = ("providers", "targets", "tests", "defaultTest", "scenarios")
@@ -48,22 +48,22 @@ _BYTES = (b"prompts", b"providers", b"targets")
 
 def read(source: Source) -> ForeignContents:
     """Return everything that a config says of prompts and their tests. Raises `InvalidFiles` if it has no prompt."""
-    config, notes = Spot.of(source), Notes()
+    config = Spot.of(source, [])
     if not isinstance(config.value, dict):
         raise source.refuse("a config of promptfoo is a mapping", 1)
     base = _base(source, config.value.get("description"))
-    prompts = read_prompts(config, base, notes)
-    providers = read_providers(config, [each.labels | {each.wish} for each in prompts], notes)
+    prompts = read_prompts(config, base)
+    providers = read_providers(config, [each.labels | {each.wish} for each in prompts])
     if not prompts:
-        why = next((note for note in notes.all() if note.part.startswith("prompts")), None)
+        why = next((note for note in in_order(config.notes) if note.part.startswith("prompts")), None)
         words = f": `{why.part.removeprefix('prompts: ')}` {why.message}" if why else ""
         place = why.place if why and why.place else config.place
         raise source.refuse(f"no prompt of it can be written here{words}", place.line, why.hint if why else None)
-    suite = Suite.of(config, notes)
-    datasets = list(_datasets(suite, prompts, base, config, notes))
-    drafts = [_draft(prompt, providers, suite, config, notes, is_only=len(prompts) == 1) for prompt in prompts]
-    _tell_rest(config, notes, has_tests=bool(datasets))
-    return ForeignContents(tuple(drafts), tuple(datasets), notes=notes.all())
+    suite = Suite.of(config)
+    datasets = list(_datasets(suite, prompts, base, config))
+    drafts = [_draft(prompt, providers, suite, config, is_only=len(prompts) == 1) for prompt in prompts]
+    _tell_rest(config, has_tests=bool(datasets))
+    return ForeignContents(tuple(drafts), tuple(datasets), notes=in_order(config.notes))
 
 
 def _base(source: Source, description: Any) -> str:
@@ -72,9 +72,7 @@ def _base(source: Source, description: Any) -> str:
     return slug(description, "prompt") if isinstance(description, str) else "prompt"
 
 
-def _datasets(
-    suite: Suite, prompts: Sequence[PromptfooPrompt], base: str, config: Spot, notes: Notes
-) -> Iterator[DatasetDraft]:
+def _datasets(suite: Suite, prompts: Sequence[PromptfooPrompt], base: str, config: Spot) -> Iterator[DatasetDraft]:
     """Yield a dataset for each set of prompts that use the same variables of the tests."""
     read = frozenset(name for prompt in prompts for name in prompt.names)
     groups: dict[frozenset[str], list[PromptfooPrompt]] = {}
@@ -84,9 +82,12 @@ def _datasets(
         message = (
             f"its prompts use different variables, so that it makes {len(groups):,} times {len(suite.tests):,} cases"
         )
-        raise config.source.refuse(message, suite.place.line, "import fewer prompts at a time", "too-large")
+        raise config.source.refuse(message, suite.spot.place.line, "import fewer prompts at a time", "too-large")
     for number, (names, members) in enumerate(groups.items()):
-        data = suite.dataset(names, read, notes if number == 0 else Notes())
+        told = len(config.notes)
+        data = suite.dataset(names, read)
+        if number:
+            del config.notes[told:]  # the first dataset says the same
         if data is None:
             return
         header: dict[str, Any] = {"prompts": [each.wish for each in members]}
@@ -95,10 +96,9 @@ def _datasets(
         tags = config.value.get("tags")
         header |= {"metadata": dict(tags)} if isinstance(tags, dict) and tags else {}
         wish = members[0].wish if len(members) == 1 else base if number == 0 else f"{base}-{number + 1}"
-        yield DatasetDraft(wish, {**header, **data}, suite.place)
+        yield DatasetDraft(wish, {**header, **data}, suite.spot.place)
     if len(groups) > 1:
-        words = f"are {len(groups)} datasets, as the prompts use different variables"
-        notes.add("changed", "tests", words, suite.place)
+        suite.spot.note("changed", "tests", f"are {len(groups)} datasets, as the prompts use different variables")
 
 
 def _draft(
@@ -106,7 +106,6 @@ def _draft(
     providers: Sequence[PromptfooProvider],
     suite: Suite,
     config: Spot,
-    notes: Notes,
     *,
     is_only: bool,
 ) -> PromptDraft:
@@ -118,11 +117,11 @@ def _draft(
     if provider is not None:
         data |= {"model": provider.model, **provider.data}
     if prompt.config is not None:
-        own = read_config(prompt.config, f"prompts: {prompt.wish}: config", notes)
+        own = read_config(prompt.config, f"prompts: {prompt.wish}: config")
         if parameters := {**data.get("parameters", {}), **own.pop("parameters", {})}:
             own["parameters"] = parameters
         data |= own
-    inputs = dict(_inputs(prompt, suite, notes))
+    inputs = dict(_inputs(prompt, suite))
     data |= {"inputs": inputs} if inputs else {}
     data |= {} if inputs or prompt.has_markup else {"template": "none"} if _has_braces(prompt) else {}
     if "output" in data:
@@ -134,7 +133,7 @@ def _has_braces(prompt: PromptfooPrompt) -> bool:
     return any("{" in str(message.get("content", "")) for message in prompt.messages)
 
 
-def _inputs(prompt: PromptfooPrompt, suite: Suite, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _inputs(prompt: PromptfooPrompt, suite: Suite) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the variables as inputs of any type; what a test leaves out was empty there, and may be here."""
     for name in prompt.names:
         if suite.always_gives(name):
@@ -142,23 +141,21 @@ def _inputs(prompt: PromptfooPrompt, suite: Suite, notes: Notes) -> Iterator[tup
         elif prompt.asks_for(name):
             yield name, {"required": False}
         else:
-            notes.add(
-                "changed", f"vars.{name}", 'is an input with `default: ""`, as not every test gives it', suite.place
-            )
+            suite.spot.note("changed", f"vars.{name}", 'is an input with `default: ""`, as not every test gives it')
             yield name, {"default": ""}
 
 
-def _tell_rest(config: Spot, notes: Notes, *, has_tests: bool) -> None:
+def _tell_rest(config: Spot, *, has_tests: bool) -> None:
     for key, value in config.value.items():
-        place = config.at(key).place
+        spot = config.at(key)
         if key in _OTHER_KEYS and value not in (None, {}, []):
-            notes.add("dropped", key, _OTHER_KEYS[key], place)
+            spot.note("dropped", key, _OTHER_KEYS[key])
         elif key == "description" and value:
-            notes.add("kept", key, "stays", place)
+            spot.note("kept", key, "stays")
         elif key == "tags" and value:
             fate, words = (
                 ("changed", "is `metadata` of the dataset") if has_tests else ("dropped", "there is no dataset")
             )
-            notes.add(fate, key, words, place)  # type: ignore[arg-type]
+            spot.note(fate, key, words)  # type: ignore[arg-type]
         elif key not in _READ and value not in (None, {}, []):
-            notes.add("dropped", key, "is no key that is known here", place)
+            spot.note("dropped", key, "is no key that is known here")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl.errors import Place
@@ -13,18 +13,22 @@ from promptctl.files.document import Document, Key
 
 @dataclass(frozen=True)
 class Spot:
-    """A value, the file it stands in, and where: by its keys in a document, or by its line alone."""
+    """A value, the file it stands in, and where: by its keys in a document, or by its line alone.
+
+    `notes` are those of the whole import.
+    """
 
     value: Any
     source: Source
+    notes: list[ImportNote] = field(repr=False, compare=False)
     document: Document | None = None
     keys: tuple[Key, ...] = ()
     line: int | None = None
 
     @classmethod
-    def of(cls, source: Source) -> Spot:
+    def of(cls, source: Source, notes: list[ImportNote]) -> Spot:
         """Return a whole YAML or JSON file. Raises `InvalidFiles`."""
-        return cls(source.document.data, source, source.document)
+        return cls(source.document.data, source, notes, source.document)
 
     @property
     def place(self) -> Place:
@@ -57,22 +61,14 @@ class Spot:
             return self.source.place((self.line or 1) + line - 1)
         return self.document.line_place(line, *self.keys)
 
+    def note(self, fate: Fate, part: str, message: str, hint: str | None = None, line: int | None = None) -> None:
+        """Add a note on this value, or on a line of this text."""
+        place = self.place if line is None else self.text_line(line)
+        self.notes.append(ImportNote(fate, part, message, place, hint))
 
-class Notes:
-    """Notes on a file, of which the same said of several parts is one, with their number."""
 
-    def __init__(self) -> None:
-        self._found: list[ImportNote] = []
-
-    def add(self, fate: Fate, part: str, message: str, place: Place, hint: str | None = None) -> None:
-        """Add a note."""
-        self._found.append(ImportNote(fate, part, message, place, hint))
-
-    def all(self) -> tuple[ImportNote, ...]:
-        """Return the notes in the order of the files' lines."""
-        return tuple(
-            sorted(
-                collapsed(self._found),
-                key=lambda each: (each.place.path, each.place.line or 0) if each.place else ("", 0),
-            )
-        )
+def in_order(notes: Sequence[ImportNote]) -> tuple[ImportNote, ...]:
+    """Return notes in the order of the files' lines; the same said of several parts is one, with their number."""
+    return tuple(
+        sorted(collapsed(notes), key=lambda each: (each.place.path, each.place.line or 0) if each.place else ("", 0))
+    )

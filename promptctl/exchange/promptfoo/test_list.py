@@ -12,7 +12,7 @@ from promptctl.datasets.matrix import MAX_CELLS
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import Source
 from promptctl.exchange.promptfoo.named_files import NEVER_READ, is_code, matching
-from promptctl.exchange.promptfoo.spots import Notes, Spot
+from promptctl.exchange.promptfoo.spots import Spot
 
 _EXPECTED = re.compile(r"__expected(\d*)")
 _METADATA = re.compile(r"__metadata:(.+?)(\[\])?")
@@ -36,7 +36,7 @@ _SAVE = "save it as CSV or JSON Lines in this folder, and name that file"
 _TESTS_HINT = "write the tests that it makes as YAML, JSON Lines or CSV"
 
 
-def read_tests(config: Spot, notes: Notes) -> list[Spot]:
+def read_tests(config: Spot) -> list[Spot]:
     """Return every test as a mapping with promptfoo's keys, with a note for each place that holds some.
 
     Raises `InvalidFiles` with every file that is not there or cannot be read.
@@ -47,7 +47,7 @@ def read_tests(config: Spot, notes: Notes) -> list[Spot]:
         given = config.get(key)
         for entry in given.items() if given is not None else ():
             try:
-                found += read(entry, notes)
+                found += read(entry)
             except InvalidFiles as error:
                 problems += error.problems
     if problems:
@@ -55,81 +55,78 @@ def read_tests(config: Spot, notes: Notes) -> list[Spot]:
     return found
 
 
-def _of_entry(entry: Spot, notes: Notes) -> Iterator[Spot]:
+def _of_entry(entry: Spot) -> Iterator[Spot]:
     value = entry.value
     if isinstance(value, dict) and "path" in value:
-        notes.add(
-            "dropped", f"tests: {value['path']}", "is made by code, which is not run here", entry.place, _TESTS_HINT
-        )
+        entry.note("dropped", f"tests: {value['path']}", "is made by code, which is not run here", _TESTS_HINT)
     elif isinstance(value, dict):
-        notes.add("kept", "tests", "is a case", entry.place)
+        entry.note("kept", "tests", "is a case")
         yield entry
     elif isinstance(value, str):
-        yield from _named(entry, notes)
+        yield from _named(entry)
     else:
-        notes.add("dropped", "tests", "is no test", entry.place)
+        entry.note("dropped", "tests", "is no test")
 
 
-def _named(entry: Spot, notes: Notes) -> Iterator[Spot]:
+def _named(entry: Spot) -> Iterator[Spot]:
     """Yield the tests of the files that an entry names."""
     part = f"tests: {entry.value}"
     if (why := next((why for start, why in _REMOTE.items() if entry.value.startswith(start)), None)) is not None:
-        notes.add("dropped", part, why, entry.place, _SAVE)
+        entry.note("dropped", part, why, _SAVE)
         return
     path = entry.value.removeprefix("file://")
     name = path.partition("#")[0].rpartition("/")[2]
     if re.search(r"\.xlsx?\Z", name):
-        notes.add("dropped", part, "is a spreadsheet, which is not read here", entry.place, _SAVE)
+        entry.note("dropped", part, "is a spreadsheet, which is not read here", _SAVE)
     elif is_code(name):
-        notes.add("dropped", part, "is made by code, which is not run here", entry.place, _TESTS_HINT)
+        entry.note("dropped", part, "is made by code, which is not run here", _TESTS_HINT)
     else:
         for source in matching(entry.source, path, entry.place.line):
-            tests = list(_of_file(source, notes))
-            words = f"{len(tests):,} case{'s' * (len(tests) != 1)} of {source.shown}"
-            notes.add("kept", part, words, entry.place)
+            tests = list(_of_file(entry, source))
+            entry.note("kept", part, f"{len(tests):,} case{'s' * (len(tests) != 1)} of {source.shown}")
             yield from tests
 
 
-def _of_file(source: Source, notes: Notes) -> Iterator[Spot]:
+def _of_file(entry: Spot, source: Source) -> Iterator[Spot]:
     if source.path.endswith((".csv", ".tsv")):
-        yield from _of_table(source, notes)
+        yield from _of_table(entry, source)
         return
     if source.path.endswith(".jsonl"):
-        found: Iterator[Spot] = _of_lines(source)
+        found: Iterator[Spot] = _of_lines(entry, source)
     elif source.path.endswith((".yaml", ".yml", ".json")):
-        found = Spot.of(source).items()
+        found = Spot.of(source, entry.notes).items()
     else:
         raise source.refuse("tests are read from YAML, JSON, JSON Lines and CSV", 1, _SAVE)
     for spot in found:
         if isinstance(spot.value, dict):
             yield spot
         else:
-            notes.add("dropped", "tests", "is no test", spot.place)
+            spot.note("dropped", "tests", "is no test")
 
 
-def _of_lines(source: Source) -> Iterator[Spot]:
+def _of_lines(entry: Spot, source: Source) -> Iterator[Spot]:
     for number, value, why in source.json_lines():
         if why is not None:
             raise source.refuse(f"the line is not JSON: {why}", number, "write one JSON object in each line")
-        yield Spot(value, source, line=number)
+        yield Spot(value, source, entry.notes, line=number)
 
 
-def _of_scenario(scenario: Spot, notes: Notes, *, is_beside: bool = False) -> Iterator[Spot]:
+def _of_scenario(scenario: Spot, *, is_beside: bool = False) -> Iterator[Spot]:
     """Yield each test of a scenario with the values of each of its configs."""
     if isinstance(scenario.value, str) and scenario.value.startswith("file://") and not is_beside:
         for source in matching(scenario.source, scenario.value.removeprefix("file://"), scenario.place.line):
-            for each in Spot.of(source).items():
-                yield from _of_scenario(each, notes, is_beside=True)
+            for each in Spot.of(source, scenario.notes).items():
+                yield from _of_scenario(each, is_beside=True)
         return
-    configs, tests = (_all_of(scenario, key, notes) for key in ("config", "tests"))
+    configs, tests = (_all_of(scenario, key) for key in ("config", "tests"))
     if not configs or not tests:
-        notes.add("dropped", "scenarios", "has no `config`, or no `tests`, that can be read", scenario.place)
+        scenario.note("dropped", "scenarios", "has no `config`, or no `tests`, that can be read")
         return
     if len(configs) * len(tests) > MAX_CELLS:
         message = f"the scenario makes {len(configs) * len(tests):,} tests; at most {MAX_CELLS:,} are made of one"
         raise scenario.source.refuse(message, scenario.place.line, "write it as several scenarios", "too-large")
     words = f"{len(configs)} config{'s' * (len(configs) > 1)} by {len(tests)} test{'s' * (len(tests) > 1)}: cases"
-    notes.add("changed", "scenarios", words, scenario.place)
+    scenario.note("changed", "scenarios", words)
     for config in configs:
         for test in tests:
             merged = {**config.value, **test.value}
@@ -141,17 +138,15 @@ def _of_scenario(scenario: Spot, notes: Notes, *, is_beside: bool = False) -> It
             yield replace(test, value=merged)
 
 
-def _all_of(scenario: Spot, key: str, notes: Notes) -> list[Spot]:
+def _all_of(scenario: Spot, key: str) -> list[Spot]:
     given = scenario.get(key)
     found: list[Spot] = []
     for entry in given.items() if given is not None else ():
-        found += (
-            _named(entry, notes) if isinstance(entry.value, str) else [entry] if isinstance(entry.value, dict) else []
-        )
+        found += _named(entry) if isinstance(entry.value, str) else [entry] if isinstance(entry.value, dict) else []
     return found
 
 
-def _of_table(source: Source, notes: Notes) -> Iterator[Spot]:
+def _of_table(entry: Spot, source: Source) -> Iterator[Spot]:
     """Yield each record of a CSV file as a test, its magic columns read."""
     is_tabbed = source.path.endswith(".tsv")
     first = source.text.partition("\n")[0]
@@ -160,18 +155,19 @@ def _of_table(source: Source, notes: Notes) -> Iterator[Spot]:
     for line, cells in source.csv_records(delimiter, is_strict=True):
         if header is None:
             header = [cell.strip() for cell in cells]
-            _tell_columns(header, source, notes)
+            _tell_columns(header, Spot(None, source, entry.notes, line=1))
         else:
-            yield Spot(_test_of(dict(zip(header, cells, strict=False)), source, line, notes), source, line=line)
+            row = Spot(dict(zip(header, cells, strict=False)), source, entry.notes, line=line)
+            yield replace(row, value=_test_of(row))
 
 
-def _tell_columns(header: list[str], source: Source, notes: Notes) -> None:
+def _tell_columns(header: list[str], spot: Spot) -> None:
     for name in header:
         if name in ("__prefix", "__suffix"):
             hint = "write it into the prompt, as a variable if it differs"
-            notes.add("dropped", name, "is added to the prompt there; a test adds nothing here", source.place(1), hint)
+            spot.note("dropped", name, "is added to the prompt there; a test adds nothing here", hint)
         elif name.startswith("__") and not _is_magic(name):
-            notes.add("dropped", name, "is no column of promptfoo's that is known here", source.place(1))
+            spot.note("dropped", name, "is no column of promptfoo's that is known here")
 
 
 def _is_magic(name: str) -> bool:
@@ -179,7 +175,8 @@ def _is_magic(name: str) -> bool:
     return name in plain or any(each.fullmatch(name) for each in (_EXPECTED, _METADATA, _CONFIG))
 
 
-def _test_of(row: dict[str, str], source: Source, line: int, notes: Notes) -> dict[str, Any]:
+def _test_of(spot: Spot) -> dict[str, Any]:
+    row: dict[str, str] = spot.value
     test: dict[str, Any] = {"vars": {name: cell for name, cell in row.items() if name and not name.startswith("__")}}
     configs: dict[str, dict[str, Any]] = {}
     for name, cell in row.items():
@@ -188,7 +185,7 @@ def _test_of(row: dict[str, str], source: Source, line: int, notes: Notes) -> di
     assertions: list[dict[str, Any]] = []
     for name, cell in row.items():
         if (found := _EXPECTED.fullmatch(name)) and cell.strip():
-            assertion = _assertion(cell, source, line, notes)
+            assertion = _assertion(cell, spot)
             if assertion is not None:
                 metric = {"metric": row["__metric"].strip()} if row.get("__metric", "").strip() else {}
                 assertions.append({**assertion, **configs.get("", {}), **configs.get(found[1], {}), **metric})
@@ -203,21 +200,21 @@ def _test_of(row: dict[str, str], source: Source, line: int, notes: Notes) -> di
     return test
 
 
-def _assertion(cell: str, source: Source, line: int, notes: Notes) -> dict[str, Any] | None:
+def _assertion(cell: str, spot: Spot) -> dict[str, Any] | None:
     """Return the assertion that a cell says, in promptfoo's keys; None for one that is code, or of no type here."""
     typed = _TYPED_CELL.match(cell)
     if _CODE_CELL.match(cell):
         script = re.fullmatch(r"\s*(?:javascript|fn|eval)\s*:(.*)", cell, re.DOTALL)
         if script:
             return {"type": "javascript", "value": script[1].strip()}
-        notes.add("dropped", "__expected", "is code or a file, which is not run here", source.place(line))
+        spot.note("dropped", "__expected", "is code or a file, which is not run here")
         return None
     if typed and typed[1] in _NOT_HERE:
         return {"type": typed[1]}
     try:
         assertion = read_expected_cell(cell)
     except ValueError as error:
-        notes.add("dropped", "__expected", str(error), source.place(line))
+        spot.note("dropped", "__expected", str(error))
         return None
     if assertion["type"].endswith("similar"):
         assertion.setdefault("threshold", _SIMILARITY)

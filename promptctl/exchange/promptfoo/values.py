@@ -8,7 +8,7 @@ from typing import Any
 
 from promptctl.exchange.promptfoo.named_files import is_code, matching
 from promptctl.exchange.promptfoo.providers import loaded
-from promptctl.exchange.promptfoo.spots import Notes, Spot
+from promptctl.exchange.promptfoo.spots import Spot
 
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _ROUNDS = 5
@@ -21,7 +21,7 @@ class Unusable(ValueError):
     """A test whose values cannot be had here."""
 
 
-def read_values(test: Spot, notes: Notes, *, expands: bool = True) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+def read_values(test: Spot, *, expands: bool = True) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return the values of a test, and those of which there are several. Raises `Unusable`, and `InvalidFiles`."""
     given = test.get("vars")
     if given is None:
@@ -30,12 +30,12 @@ def read_values(test: Spot, notes: Notes, *, expands: bool = True) -> tuple[dict
     several: dict[str, list[Any]] = {}
     for spot in _mappings(given):
         for name in spot.value:
-            values = _values(spot.at(name), name, notes, expands=expands)
+            values = _values(spot.at(name), name, expands=expands)
             if isinstance(values, _Several):
                 several[name] = values.values
             else:
                 single[name] = values
-    return _filled(single, notes, test), several
+    return _filled(single, test), several
 
 
 class _Several:
@@ -54,31 +54,31 @@ def _mappings(given: Spot) -> list[Spot]:
         for source in matching(entry.source, entry.value.removeprefix("file://"), entry.place.line):
             if not source.path.endswith((".yaml", ".yml", ".json")):
                 raise Unusable(f"its `vars` are in {source.shown}, which is neither YAML nor JSON")
-            found.append(Spot.of(source))
+            found.append(Spot.of(source, entry.notes))
     if not all(isinstance(each.value, dict) for each in found):
         raise Unusable("its `vars` are no mapping")
     return found
 
 
-def _values(spot: Spot, name: str, notes: Notes, *, expands: bool) -> Any:
+def _values(spot: Spot, name: str, *, expands: bool) -> Any:
     value = spot.value
     # A list is one value unless its first item is a text.
     if isinstance(value, list) and expands and value and isinstance(value[0], str):
         found: list[Any] = []
         for item in spot.items():
-            inner = _value(item, name, notes)
+            inner = _value(item, name)
             found += inner.values if isinstance(inner, _Several) else [inner]
         unique = [each for index, each in enumerate(found) if each not in found[:index]]
         if len(unique) < len(found):
-            notes.add("changed", f"vars.{name}", "gives a value twice, which is tested once", spot.place)
+            spot.note("changed", f"vars.{name}", "gives a value twice, which is tested once")
         if len(unique) == 1:
             return unique[0]
-        notes.add("changed", f"vars.{name}", "is a `matrix`: one case for each of its values", spot.place)
+        spot.note("changed", f"vars.{name}", "is a `matrix`: one case for each of its values")
         return _Several(unique)
-    return _value(spot, name, notes)
+    return _value(spot, name)
 
 
-def _value(spot: Spot, name: str, notes: Notes) -> Any:
+def _value(spot: Spot, name: str) -> Any:
     value = spot.value
     if not isinstance(value, str):
         return value
@@ -90,10 +90,10 @@ def _value(spot: Spot, name: str, notes: Notes) -> Any:
     if is_code(path):
         raise Unusable(f"`vars.{name}` is made by code, which is not run here")
     if _MEDIA.search(path):
-        notes.add("dropped", f"vars.{name}", "is a file that is no text", spot.place, _WITH_FILES)
+        spot.note("dropped", f"vars.{name}", "is a file that is no text", _WITH_FILES)
         raise Unusable(f"`vars.{name}` is a file that is no text")
     texts = [_of_file(spot, source.path, source.text) for source in matching(spot.source, path, spot.place.line)]
-    notes.add("changed", f"vars.{name}", "is the content of the file that it names", spot.place)
+    spot.note("changed", f"vars.{name}", "is the content of the file that it names")
     return texts[0] if len(texts) == 1 else _Several(texts)
 
 
@@ -103,13 +103,12 @@ def _of_file(spot: Spot, path: str, text: str) -> Any:
     return text.strip()
 
 
-def _filled(values: Mapping[str, Any], notes: Notes, test: Spot) -> dict[str, Any]:
+def _filled(values: Mapping[str, Any], test: Spot) -> dict[str, Any]:
     """Return the values with `{{name}}` of other ones filled in, as promptfoo does before it renders."""
     filled = dict(values)
     texts = [name for name, value in filled.items() if isinstance(value, str) and "{{" in value]
     if not texts:
         return filled
-    place = test.place
     for _ in range(_ROUNDS):
         for name in texts:
             text = _VARIABLE.sub(
@@ -118,10 +117,9 @@ def _filled(values: Mapping[str, Any], notes: Notes, test: Spot) -> dict[str, An
             if len(text) > _LONGEST:
                 raise Unusable(f"`vars.{name}` grows without end")
             if text != filled[name]:
-                notes.add("changed", f"vars.{name}", "has the values of other variables written into it", place)
+                test.note("changed", f"vars.{name}", "has the values of other variables written into it")
             filled[name] = text
     for name in texts:
         if "{{" in filled[name] or "{%" in filled[name]:
-            message = "is kept as text: a value is never a template here"
-            notes.add("changed", f"vars.{name}", message, place)
+            test.note("changed", f"vars.{name}", "is kept as text: a value is never a template here")
     return filled
