@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 ROLES = ("system", "user", "assistant", "developer")
 _ROLES_OF_1 = ("system", "user", "assistant", "function", "tools")
@@ -29,20 +29,6 @@ _ADDRESS = re.compile(r"(?:\{\{[^{}]*\}\}|[^\s{]|\{)*")
 _IMAGE = re.compile(r"!\[[^\]\n]{0,500}\]\(([^()\n\"]*)(?:\"[^\"\n]*\")?\)")
 
 
-class BodySpot(NamedTuple):
-    """A part of the body as people name it, and its line of the file."""
-
-    part: str
-    line: int
-
-
-class ImagePiece(NamedTuple):
-    """A part of a message of version 1: a text, or the address or path of an image."""
-
-    kind: str
-    text: str
-
-
 @dataclass(frozen=True, slots=True)
 class Section:
     """The text below a line with a role, with the line of the file that it begins on."""
@@ -52,11 +38,6 @@ class Section:
     line: int
     attributes: Mapping[str, str] = field(default_factory=dict)
     has_role: bool = True
-
-    @property
-    def spot(self) -> BodySpot:
-        """Its place, by its role."""
-        return BodySpot(self.role, self.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +49,9 @@ class Marker:
     line: int
 
     @property
-    def spot(self) -> BodySpot:
-        """Its place, by its name."""
-        return BodySpot(f"{{{{{self.name}}}}}", self.line)
+    def part(self) -> str:
+        """The marker as people name it."""
+        return f"{{{{{self.name}}}}}"
 
 
 def is_role_line(line: str) -> bool:
@@ -80,7 +61,7 @@ def is_role_line(line: str) -> bool:
 
 def sections(body: str, first_line: int, version: int) -> Iterator[Section]:
     """Yield the messages of a body as Prompty parses them: what stands before the first role is `system`."""
-    role, attributes, begin, buffer, has_role = "system", dict[str, str](), first_line, list[str](), False
+    section, buffer = Section("system", "", first_line, has_role=False), list[str]()
     lines = (body.removesuffix("\n") if version == 1 else body).split("\n")
     if lines[-1] == "":
         lines.pop()  # what splits the lines leaves out a line end, and in version 1 so does Jinja
@@ -91,28 +72,26 @@ def sections(body: str, first_line: int, version: int) -> Iterator[Section]:
             buffer.append(line)
             continue
         if buffer:
-            yield _section(role, buffer, begin, attributes, version, has_role=has_role)
-        role = match[1].lower() if match else "thread"
-        attributes = {
-            key: quoted or bare.strip() for key, quoted, bare in _ATTRIBUTES.findall((match and match[2]) or "")
-        }
-        begin, buffer, has_role = number + 1, [], True
-        if is_thread and not match:
+            yield _with_text(section, buffer, version)
+        buffer = []
+        if match:
+            found = _ATTRIBUTES.findall(match[2] or "")
+            attributes = {key: quoted or bare.strip() for key, quoted, bare in found}
+            section = Section(match[1].lower(), "", number + 1, attributes)
+        else:
             yield Section("thread", "", number)
-            role, has_role = "user", False
+            section = Section("user", "", number + 1, has_role=False)
     if buffer:
-        yield _section(role, buffer, begin, attributes, version, has_role=has_role)
+        yield _with_text(section, buffer, version)
 
 
-def _section(
-    role: str, buffer: list[str], begin: int, attributes: Mapping[str, str], version: int, *, has_role: bool
-) -> Section:
-    text = "\n".join(buffer)
+def _with_text(section: Section, lines: list[str], version: int) -> Section:
+    text = "\n".join(lines)
     if version == 1:
-        return Section(role, text, begin, attributes, has_role)
+        return replace(section, text=text)
     stripped = text.strip("\n")
-    begin += len(text) - len(text.lstrip("\n")) if stripped else 0
-    return Section(role, stripped, begin, attributes, has_role)
+    blank = len(text) - len(text.lstrip("\n")) if stripped else 0
+    return replace(section, text=stripped, line=section.line + blank)
 
 
 def split_markers(section: Section, kinds: Mapping[str, str], *, strips: bool) -> list[Section | Marker]:
@@ -142,7 +121,7 @@ def _add_text(found: list[Section | Marker], section: Section, start: int, end: 
     if raw.strip():
         before = start + (len(raw) - len(raw.lstrip()) if strips else 0)
         line = section.line + section.text.count("\n", 0, before)
-        found.append(Section(section.role, text, line, section.attributes, section.has_role))
+        found.append(replace(section, text=text, line=line))
 
 
 def value_role_lines(section: Section) -> Iterator[int]:
@@ -152,20 +131,11 @@ def value_role_lines(section: Section) -> Iterator[int]:
             yield number
 
 
-def image_pieces(text: str) -> list[ImagePiece]:
-    """Return the texts and images of a message of version 1; a text alone if it has no image."""
-    pieces: list[ImagePiece] = []
-    at = 0
-    for match in _IMAGE.finditer(text):
-        pieces += [
-            ImagePiece("text", text[at : match.start()].strip()),
-            ImagePiece("image", _ADDRESS.findall(match[1].strip())[0]),
-        ]
-        at = match.end()
-    if not pieces:
-        return [ImagePiece("text", text)]
-    pieces.append(ImagePiece("text", text[at:].strip()))
-    return [each for each in pieces if each.text]
+def image_pieces(text: str) -> list[str]:
+    """Return the texts of a message of version 1, with the addresses or paths of its images in between."""
+    pieces = [each.strip() for each in _IMAGE.split(text)]
+    pieces[1::2] = [_ADDRESS.findall(each)[0] for each in pieces[1::2]]
+    return pieces
 
 
 def part_of(marker: Marker) -> dict[str, Any]:

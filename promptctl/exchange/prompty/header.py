@@ -67,12 +67,10 @@ class PromptyHeader:
         """Return the way to a value as people name it: an item of a list by its name, if it has one."""
         data, words = self.document.data, list[str]()
         for key in keys:
-            is_there = (
-                key in data
-                if isinstance(data, dict)
-                else isinstance(key, int) and isinstance(data, list) and key < len(data)
-            )
-            data = data[key] if is_there else None
+            try:
+                data = data[key]
+            except (LookupError, TypeError):
+                data = None
             name = data.get("name", data.get("id")) if isinstance(data, dict) and isinstance(key, int) else None
             words.append(name if isinstance(name, str) else str(key))
         return ".".join(words)

@@ -8,7 +8,6 @@ from typing import Any
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import Fate, ImportNote
 from promptctl.exchange.prompty.body import (
-    BodySpot,
     Marker,
     Section,
     image_pieces,
@@ -63,7 +62,7 @@ class MessagesReader:
 
     def _section(self, section: Section) -> None:
         if section.role in ("function", "tools"):
-            self._note("dropped", section.spot, "a message of this role has no form in promptctl")
+            self._note("dropped", section.role, section.line, "a message of this role has no form in promptctl")
             return
         if section.role == "thread":
             self._place(Marker("thread", "thread", section.line))
@@ -72,7 +71,7 @@ class MessagesReader:
             if not section.text.strip():
                 return
             why = f"the text has no role of its own: it is a message of the {section.role}"
-            self._note("changed", section.spot, why)
+            self._note("changed", section.role, section.line, why)
         pieces = split_markers(section, self._inputs.kinds, strips=self._version == 2)
         for number, piece in enumerate(pieces):
             if isinstance(piece, Marker):
@@ -80,31 +79,34 @@ class MessagesReader:
             else:
                 self._text(piece)
                 if number:
-                    self._note("changed", piece.spot, "the text behind is a message of its own, as Prompty makes it")
+                    why = "the text behind is a message of its own, as Prompty makes it"
+                    self._note("changed", piece.role, piece.line, why)
 
     def _text(self, section: Section) -> None:
         text = self._jinja(section)
         for line in value_role_lines(section):
             why = "the line is text here, whatever its value: no value can begin a message"
-            self._note("changed", BodySpot(section.role, line), why)
+            self._note("changed", section.role, line, why)
         message: dict[str, Any] = {"role": section.role, "content": text}
         for key, value in section.attributes.items():
-            spot = BodySpot(f"{section.role}[{key}]", section.line - 1)
+            part, line = f"{section.role}[{key}]", section.line - 1
             if key == "name" and value:
                 message["name"] = value
-                self._note("kept", spot, "is the message's name")
+                self._note("kept", part, line, "is the message's name")
             elif key != "nonce":
-                self._note("dropped", spot, "is an attribute that no message has here")
-        if self._version == 1 and any(each.kind == "image" for each in image_pieces(text)):
+                self._note("dropped", part, line, "is an attribute that no message has here")
+        pieces = image_pieces(text) if self._version == 1 else []
+        if any(pieces[1::2]):
             message["content"] = [
-                {"type": "text", "text": each.text} if each.kind == "text" else self._image(each.text, section)
-                for each in image_pieces(text)
+                self._image(each, section) if number % 2 else {"type": "text", "text": each}
+                for number, each in enumerate(pieces)
+                if each
             ]
         self._messages.append(message)
-        self._note("kept", section.spot, f"is message {len(self._messages)}")
+        self._note("kept", section.role, section.line, f"is message {len(self._messages)}")
         if text[-2:] in ("%}", "-%") or text[:2] == "{%":
             why = "line ends that a block at its end or beginning prints stay; Prompty strips them"
-            self._note("changed", section.spot, why)
+            self._note("changed", section.role, section.line, why)
 
     def _jinja(self, section: Section) -> str:
         """Return the text as Jinja, after its uses of variables are noted."""
@@ -140,11 +142,11 @@ class MessagesReader:
             raise self._header.source.refuse(error.message, section.line + error.line - 1, _CUT) from None
         for name, line in told.escaped.items():
             why = "is printed as it is; most Mustache writes `<`, `>` and `&` in it as HTML has them"
-            self._note("changed", BodySpot(f"{{{{{name}}}}}", section.line + line - 1), why)
+            self._note("changed", f"{{{{{name}}}}}", section.line + line - 1, why)
         for name, (line, kind) in told.guessed.items():
             why = f"is read as a {kind}: the file does not say what it is"
             hint = f"declare `{name}` with its kind under `inputs`, and import the file again"
-            self._note("changed", BodySpot(f"{{{{#{name}}}}}", section.line + line - 1), why, hint)
+            self._note("changed", f"{{{{#{name}}}}}", section.line + line - 1, why, hint)
         return jinja_text(pieces)
 
     def _place(self, marker: Marker) -> None:
@@ -153,7 +155,8 @@ class MessagesReader:
             self._inputs.kinds.setdefault(marker.name, "thread")
             self._messages.append({"placeholder": marker.name})
             self.events.append(Use(path=(marker.name,), act="messages", line=marker.line))
-            self._note("kept", marker.spot, f"is message {len(self._messages)}: messages that are given")
+            words = f"is message {len(self._messages)}: messages that are given"
+            self._note("kept", marker.part, marker.line, words)
             return
         part = part_of(marker)
         last = self._messages[-1] if self._messages else {}
@@ -167,9 +170,10 @@ class MessagesReader:
             self._messages.append({"role": "user", "content": [part]})
         self.events.append(Use(path=(marker.name,), act="when" if prop else "print", line=marker.line))
         where = f"is a part of message {len(self._messages)}, of a user as Prompty makes it"
-        self._note("kept", marker.spot, where)
+        self._note("kept", marker.part, marker.line, where)
         if marker.kind == "audio":
-            self._note("changed", marker.spot, "is sent as wav: Prompty's files do not say the form of a sound")
+            why = "is sent as wav: Prompty's files do not say the form of a sound"
+            self._note("changed", marker.part, marker.line, why)
 
     def _unplaced_thread(self) -> None:
         """Put messages that are given, and stand nowhere in the body, at the end, as Prompty does."""
@@ -192,8 +196,8 @@ class MessagesReader:
             except NotReadable as error:
                 hint = "give it as an input: `![image]({{photo}})`"
                 raise self._header.source.refuse(f"`{path}` {error}", section.line, hint) from None
-        self._note("changed", BodySpot(f"![…]({path[:40]})", section.line), "is a part of the message")
+        self._note("changed", f"![…]({path[:40]})", section.line, "is a part of the message")
         return {"type": "image_url", "image_url": {"url": url}}
 
-    def _note(self, fate: Fate, spot: BodySpot, message: str, hint: str | None = None) -> None:
-        self._header.notes.append(ImportNote(fate, spot.part, message, self._header.source.place(spot.line), hint))
+    def _note(self, fate: Fate, part: str, line: int, message: str, hint: str | None = None) -> None:
+        self._header.notes.append(ImportNote(fate, part, message, self._header.source.place(line), hint))

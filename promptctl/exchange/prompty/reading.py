@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft, Source
+from promptctl.exchange.drafts import NOT_BLANK, DatasetDraft, ForeignContents, PromptDraft, Source
 from promptctl.exchange.prompty.header import MARKS, PromptyHeader, header_with_base, parted
 from promptctl.exchange.prompty.inputs import InputsReader
 from promptctl.exchange.prompty.messages import MessagesReader
@@ -115,7 +115,7 @@ class PromptyReader:
         found = {
             "prompts": [wish],
             "description": "The sample of the imported file. Any reply passes: say what is expected of it.",
-            "defaults": {"assert": [{"type": "is-json"} if is_json else {"type": "regex", "value": r"\S"}]},
+            "defaults": {"assert": [{"type": "is-json"} if is_json else dict(NOT_BLANK)]},
             "cases": [{"id": "sample", "inputs": case}],
         }
         return (DatasetDraft(wish, found, self._header.place("sample" if "sample" in self._header.data else "inputs")),)
@@ -125,23 +125,17 @@ class PromptyReader:
         metadata: dict[str, Any] = {}
         name, title = self._text("name"), self._text("displayName")
         path = self._header.source.path.removesuffix(SUFFIX)
-        is_id = name in (path, posixpath.basename(path))
         if title:
             found["name"] = title
             self._header.note("changed", ("displayName",), "is written as `name`")
-        elif name and not is_id:
+        if name in (path, posixpath.basename(path)):
+            self._header.note("kept", ("name",), "is the id, as the path has it")
+        elif name and title:
+            why = "is not written: `displayName` is the title, and the path of the file the id"
+            self._header.drop(("name",), why)
+        elif name:
             found["name"] = name
-        if name:
-            is_lost = title is not None and not is_id
-            self._header.note(
-                "dropped" if is_lost else "kept",
-                ("name",),
-                "is not written: `displayName` is the title, and the path of the file the id"
-                if is_lost
-                else "is the id, as the path has it"
-                if is_id
-                else "is the title",
-            )
+            self._header.note("kept", ("name",), "is the title")
         if (description := self._text("description")) is not None:
             found["description"] = description
             self._header.note("kept", ("description",), "is the description")
@@ -155,9 +149,8 @@ class PromptyReader:
         for key in ("authors", "tags", "version"):
             if self._header.data.get(key) is not None:
                 metadata[key] = self._header.data[key]
-                self._header.note(
-                    "changed", (key,), f"is written as `{'tags' if key == 'tags' else f'metadata.{key}'}`"
-                )
+                written = "tags" if key == "tags" else f"metadata.{key}"
+                self._header.note("changed", (key,), f"is written as `{written}`")
         tags = metadata.get("tags")
         if isinstance(tags, list) and tags and all(isinstance(tag, str) and tag for tag in tags):
             found["tags"] = list(dict.fromkeys(metadata.pop("tags")))
@@ -183,22 +176,19 @@ class PromptyReader:
         kind = found.get("kind", "jinja2") if isinstance(found, dict) else found
         if kind not in ("jinja2", "nunjucks", "mustache", "*", ""):
             raise self._header.refuse(keys, f"names `{kind}`: only jinja2 and mustache are read")
-        self._header.note(
-            "kept" if kind != "mustache" else "changed",
-            keys,
-            "is Jinja" if kind != "mustache" else "is rewritten as Jinja",
-        )
+        if kind == "mustache":
+            self._header.note("changed", keys, "is rewritten as Jinja")
+        else:
+            self._header.note("kept", keys, "is Jinja")
         self._template_rest(template, found)
         return "mustache" if kind == "mustache" else "jinja2"
 
     def _template_rest(self, template: Mapping[str, Any], format_: Any) -> None:
         strict = format_.get("strict") if isinstance(format_, dict) else template.get("strict")
         if strict is not None:
-            keys: tuple[Key, ...] = (
-                ("template", "format", "strict") if isinstance(format_, dict) else ("template", "strict")
-            )
+            at = ("format",) if isinstance(format_, dict) else ()
             message = "no value can begin a message here, whatever it holds"
-            self._header.note("kept" if strict else "changed", keys, message)
+            self._header.note("kept" if strict else "changed", ("template", *at, "strict"), message)
         parser = template.get("parser")
         kind = parser.get("kind") if isinstance(parser, dict) else parser
         if kind not in (None, "prompty", "*", ""):
@@ -237,12 +227,7 @@ def read_tools(header: PromptyHeader, inline: Any) -> list[dict[str, Any]]:
     """Return the functions among the tools; `inline` are those that version 1 has among the parameters, as they are."""
     found: list[dict[str, Any]] = []
     for number, tool in enumerate(inline or ()):
-        keys: tuple[Key, ...] = (
-            "model",
-            "parameters" if "parameters" in header.data["model"] else "options",
-            "tools",
-            number,
-        )
+        keys = ("model", "parameters" if "parameters" in header.data["model"] else "options", "tools", number)
         if isinstance(tool, dict) and isinstance(tool.get("function"), dict):
             found.append({"type": "function", "function": tool["function"]})
             header.note("kept", keys, "is written under `tools`")
@@ -276,12 +261,9 @@ def _function(header: PromptyHeader, tool: Any, keys: tuple[Key, ...]) -> dict[s
     schema = object_schema(header, parameters, (*keys, "parameters"), closes=is_strict)
     _take_bindings(header, tool.get("bindings"), schema, keys)
     header.note("kept", keys, f"the function `{name}` is written under `tools`")
-    for key in [
-        each
-        for each in tool
-        if each not in {"name", "id", "kind", "type", "description", "parameters", "strict", "bindings"}
-    ]:
-        header.drop((*keys, key), "is no key of a function")
+    for key in tool:
+        if key not in ("name", "id", "kind", "type", "description", "parameters", "strict", "bindings"):
+            header.drop((*keys, key), "is no key of a function")
     return {
         "name": name,
         **({"description": tool["description"]} if tool.get("description") else {}),

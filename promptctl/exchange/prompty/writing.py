@@ -46,8 +46,9 @@ class PromptyWriter(PromptWriter):
 
     def text(self) -> str:
         """Return the file's text."""
-        body = BodyWriter(self.given, self.losses.append)
+        body = BodyWriter(self.given)
         text = body.write()
+        self.losses = body.losses
         header: dict[str, Any] = {
             **self._about(),
             "model": self._model(),
@@ -115,11 +116,10 @@ class PromptyWriter(PromptWriter):
                 yield {"name": name, **prop, **presence}
 
     def _rich(self, each: Input, kind: str, keys: tuple[Key, ...]) -> dict[str, Any]:
-        said = {"description"} | (
-            {"type"} if each.schema.get("type") == ("array" if kind == "thread" else "string") else set()
-        )
-        for key in [each for each in each.schema if each not in said]:
-            self.lose(f"is not said by an input of the kind {kind}", *keys, key)
+        told = {"description": each.description, "type": "array" if kind == "thread" else "string"}
+        for key, value in each.schema.items():
+            if told.get(key) != value:
+                self.lose(f"is not said by an input of the kind {kind}", *keys, key)
         description = {"description": each.description} if each.description else {}
         presence = {} if kind == "thread" and each.default == [] else self._presence(each, keys)
         return {"name": each.name, "kind": kind, **description, **presence}
@@ -158,10 +158,9 @@ class PromptyWriter(PromptWriter):
         if output.schema.get("type") != "object" or not isinstance(output.schema.get("properties"), dict):
             self.lose("is no object with properties, which is all that Prompty asks for", *keys)
             return []
-        for key in [
-            each for each in output.schema if each not in {"type", "properties", "required", "additionalProperties"}
-        ]:
-            self.lose("is a keyword that Prompty's outputs do not have", *keys, key)
+        for key in output.schema:
+            if key not in ("type", "properties", "required", "additionalProperties"):
+                self.lose("is a keyword that Prompty's outputs do not have", *keys, key)
         return properties_of(output.schema, keys, self, is_closed=True)
 
     def _tools(self) -> Iterator[dict[str, Any]]:

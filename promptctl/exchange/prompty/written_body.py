@@ -6,12 +6,12 @@ Source: spec/jinja-subset.md and spec/jinja-grammar.md of microsoft/prompty.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.errors import Place
 from promptctl.exchange.prompty.body import ROLES, is_role_line
-from promptctl.exchange.written import ExportLoss, PromptToWrite
+from promptctl.exchange.written import PromptToWrite, PromptWriter
+from promptctl.files.document import Key
 from promptctl.prompts.prompt import MISSING, Message, Placeholder
 from promptctl.template_languages.jinja import jinja_path, pieces_of
 from promptctl.template_languages.ours import Lose, own_pieces, template_line, with_partials
@@ -66,20 +66,19 @@ def _input_of(part: Mapping[str, Any]) -> tuple[str, str] | None:
     return (kind[0], match[1]) if kind and match else None
 
 
-class BodyWriter:
-    """Writes the messages of one prompt; `lose` hears of all that the body does not say."""
+class BodyWriter(PromptWriter):
+    """Writes the messages of one prompt."""
 
-    def __init__(self, prompt: PromptToWrite, lose: Callable[[ExportLoss], None]) -> None:
-        self._prompt = prompt.prompt
-        self._lose = lose
-        self.rich = rich_inputs(self._prompt.messages)
-        self._kinds = {name: each.schema.get("type") for name, each in self._prompt.inputs.items()}
+    def __init__(self, given: PromptToWrite) -> None:
+        super().__init__(given)
+        self.rich = rich_inputs(self.prompt.messages)
+        self._kinds = {name: each.schema.get("type") for name, each in self.prompt.inputs.items()}
         self._last_role = ""
 
     def write(self) -> str:
         """Return the body: a line with a role before each message."""
         blocks: list[str] = []
-        for number, message in enumerate(self._prompt.messages):
+        for number, message in enumerate(self.prompt.messages):
             if isinstance(message, Placeholder):
                 blocks.append(f"user:\n{{{{{message.input}}}}}")
                 self._last_role = ""
@@ -87,75 +86,65 @@ class BodyWriter:
                 blocks += self._message(message, number)
         return "\n\n".join(blocks) + "\n"
 
-    def _told(self, number: int, message: str, place: Place | None, part: str = "content") -> None:
-        self._lose(ExportLoss(f"messages.{number}.{part}", message, place))
-
     def _message(self, message: Message, number: int) -> Iterator[str]:
         head = message.role
         if head not in ROLES:
-            self._told(number, f"has the role {head}, which no message of Prompty has", message.place, "role")
+            self.lose(f"has the role {head}, which no message of Prompty has", "messages", number, "role")
             return
         for key, value in message.extra.items():
             if key != "name" or _UNTRUE_NAME.search(str(value)):
-                self._told(number, "has no place in Prompty", message.place, key)
+                self.lose("has no place in Prompty", "messages", number, key)
                 continue
             head += f'[name="{value}"]'
-            self._told(number, "is written, but left out by Prompty when it renders strictly", message.place, key)
+            self.lose("is written, but left out by Prompty when it renders strictly", "messages", number, key)
         if isinstance(message.content, str):
-            yield f"{head}:\n{self._text(message.content, number, message)}"
+            yield f"{head}:\n{self._text(message.content, ('messages', number, 'content'))}"
         else:
             yield from self._parts(message, head, number)
         self._last_role = message.role
 
     def _parts(self, message: Message, head: str, number: int) -> Iterator[str]:
-        texts = [part for part in message.content if isinstance(part, Mapping) and part.get("type") == "text"]
-        is_begun = bool(texts) and message.content[0] is texts[0]
-        if is_begun:
-            yield f"{head}:\n{self._text(texts[0]['text'], number, message, 0)}"
-        elif self._last_role == "user":
-            self._told(number, "begins with a part that Prompty adds to the message before", message.place)
-        if len(texts) > is_begun or (texts and not is_begun):
-            self._told(number, "has texts behind its first part; Prompty makes messages of them", message.place)
+        at = ("messages", number, "content")
+        is_text = [part["type"] == "text" for part in message.content]  # type: ignore[index]
+        if is_text[:1] != [True] and self._last_role == "user":
+            self.lose("begins with a part that Prompty adds to the message before", *at)
+        if any(is_text[1:]):
+            self.lose("has texts behind its first part; Prompty makes messages of them", *at)
         for index, part in enumerate(message.content):
-            if isinstance(part, Mapping) and part.get("type") == "text" and "cache_control" in part:
-                self._told(number, "has no place in Prompty", message.place, f"content.{index}.cache_control")
-            if isinstance(part, Mapping) and not (is_begun and index == 0):
-                yield from self._part(part, head, number, index, message)
+            if not isinstance(part, Mapping):
+                continue
+            if not is_text[index]:
+                yield from self._part(part, message, (*at, index))
+                continue
+            if "cache_control" in part:
+                self.lose("has no place in Prompty", *at, index, "cache_control")
+            yield f"{head}:\n{self._text(part['text'], (*at, index, 'text'))}"
 
-    def _part(self, part: Mapping[str, Any], head: str, number: int, index: int, message: Message) -> Iterator[str]:
-        place = message.part_places[index] if index < len(message.part_places) else message.place
-        where = f"content.{index}"
-        if part.get("type") == "text":
-            yield f"{head}:\n{self._text(part['text'], number, message, index)}"
-            return
+    def _part(self, part: Mapping[str, Any], message: Message, at: tuple[Key, ...]) -> Iterator[str]:
         named = _input_of(part)
         if named is None:
-            self._told(number, "is no input: Prompty's files hold images and sounds as inputs only", place, where)
+            self.lose("is no input: Prompty's files hold images and sounds as inputs only", *at)
             return
         if message.role != "user":
-            self._told(number, "is a part of a message of the user in Prompty", place, where)
+            self.lose("is a part of a message of the user in Prompty", *at)
         kind = str(part["type"])
-        inner = {key for key in part[kind] if key not in (_KINDS[kind][1], "format")} | (
-            {"cache_control"} & part.keys()
-        )
+        inner = part[kind].keys() - {_KINDS[kind][1], "format"} | ({"cache_control"} & part.keys())
         for key in sorted(inner):
-            self._told(number, "has no place in Prompty", place, f"{where}.{key}")
+            self.lose("has no place in Prompty", *at, key)
         if kind == "input_audio" and part[kind]["format"] != "wav":
-            self._told(number, "is not said: Prompty does not know the form of a sound", place, f"{where}.format")
-        given = self._prompt.inputs.get(named[1])
+            self.lose("is not said: Prompty does not know the form of a sound", *at, "format")
+        given = self.prompt.inputs.get(named[1])
         is_optional = given is not None and not given.is_required and given.default is MISSING
         if part.get("when") != (named[1] if is_optional else None):
             said = "leaves it out if" if is_optional else "sends it even if"
-            self._told(number, f"is not said: Prompty {said} `{named[1]}` is not given", place, f"{where}.when")
+            self.lose(f"is not said: Prompty {said} `{named[1]}` is not given", *at, "when")
         yield f"user:\n{{{{{named[1]}}}}}"
 
-    def _text(self, text: str, number: int, message: Message, part: int | None = None) -> str:
+    def _text(self, text: str, at: tuple[Key, ...]) -> str:
         """Return a text as Prompty's Jinja, without the one line end at its end that Prompty strips."""
 
         def lose(said: str, line: int) -> None:
-            self._told(
-                number, said, message.place_of(line, part if part is None or part < len(message.part_places) else None)
-            )
+            self.lose(said, *at, part=".".join(map(str, at[:3])), line=line)
 
         written = self._jinja(text, lose)
         if text.removesuffix("\n").strip("\n") != text.removesuffix("\n"):
@@ -168,7 +157,7 @@ class BodyWriter:
         return written.strip("\n")
 
     def _jinja(self, text: str, lose: Lose) -> str:
-        prompt, given = self._prompt, text
+        prompt, given = self.prompt, text
         if prompt.engine == "jinja2":
             text = with_partials(prompt, text, lose, "Prompty includes nothing")
         else:
