@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,29 +23,27 @@ from promptctl.template_languages.handlebars.scopes import NotSaid, TagScope, Ta
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
 
+HISTORY = "history"
 ROLES = {"model": "assistant", "assistant": "assistant", "system": "system", "user": "user"}
 _SOUNDS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryMark:
-    """The place of the conversation so far."""
-
-
 @dataclass(slots=True)
 class TemplateMessage:
-    """A message as it is read: runs of pieces, and parts between them."""
+    """A message as it is read: runs of pieces, and parts between them; or the place of the conversation so far."""
 
     role: str
     parts: list[tuple[Piece, ...] | dict[str, Any]] = field(default_factory=list)
 
     @property
+    def is_history(self) -> bool:
+        """True for the place of the conversation so far."""
+        return self.role == HISTORY
+
+    @property
     def is_blank(self) -> bool:
         """True if it prints nothing but white space."""
-        return all(not isinstance(part, dict) and _is_blank(part) for part in self.parts)
-
-
-Drafts = list["TemplateMessage | HistoryMark"]
+        return not self.is_history and all(not isinstance(part, dict) and _is_blank(part) for part in self.parts)
 
 
 class TemplateReader:
@@ -54,21 +52,19 @@ class TemplateReader:
     def __init__(self, partials: CalledPartials) -> None:
         self._partials = partials
         self._reader: PieceReader = partials.reader
-        self._messages: Drafts = [TemplateMessage("user")]
+        self._messages = [TemplateMessage("user")]
 
-    def read(self, nodes: list[Node]) -> Drafts:
+    def read(self, nodes: list[Node]) -> list[TemplateMessage]:
         """Return the messages that print anything. What has no place in one is a problem of the reader."""
         self._reader.know_names(nodes)
         self._walk(nodes, TagScope())
-        return [each for each in self._messages if isinstance(each, HistoryMark) or not each.is_blank]
+        return [each for each in self._messages if not each.is_blank]
 
     @property
     def _message(self) -> TemplateMessage:
-        last = self._messages[-1]
-        if isinstance(last, HistoryMark):
-            last = TemplateMessage("assistant")
-            self._messages.append(last)
-        return last
+        if self._messages[-1].is_history:
+            self._messages.append(TemplateMessage("assistant"))
+        return self._messages[-1]
 
     def _walk(self, nodes: list[Node], scope: TagScope) -> None:
         for node in nodes:
@@ -83,12 +79,9 @@ class TemplateReader:
         if name is not None and isinstance(node, Print):
             getattr(self, f"_{name}")(node.call, scope)
         elif isinstance(node, Partial) and self._partials.has_markers([node]):
-            inner = self._partials.enter(node)
-            try:
+            with self._partials.inside(node) as inner:
                 self._reader.note("changed", node.call, "is written in its place")
                 self._walk(inner, self._partials.scope(node, scope))
-            finally:
-                self._partials.leave()
         elif (part := self._conditional_part(node, scope)) is not None:
             self._message.parts.append(part)
         else:
@@ -111,16 +104,16 @@ class TemplateReader:
         is_same = role == named.value
         words = "begins a message" if is_same else "is the role `assistant`"
         self._reader.note("kept" if is_same else "changed", call, words)
-        if isinstance(self._messages[-1], TemplateMessage) and self._messages[-1].is_blank:
+        if self._messages[-1].is_blank:
             self._messages[-1] = TemplateMessage(role)
         else:
             self._messages.append(TemplateMessage(role))
 
     def _history(self, call: TagCall, _: TagScope) -> None:
-        if any(isinstance(each, HistoryMark) for each in self._messages):
+        if any(each.is_history for each in self._messages):
             raise NotSaid("`{{history}}` stands here for the second time", "keep one of them")
         self._reader.note("kept", call, "is a placeholder for the messages so far")
-        self._messages.append(HistoryMark())
+        self._messages.append(TemplateMessage(HISTORY))
 
     def _section(self, call: TagCall, _: TagScope) -> None:
         message = "marks a place that an application's code fills in: the text before and after it are joined"
@@ -181,19 +174,19 @@ class TemplateReader:
 TextOf = Callable[["tuple[Piece, ...]"], str]
 
 
-def native_messages(drafts: Drafts, history: str, text_of: TextOf = jinja_text) -> list[dict[str, Any]]:
+def native_messages(
+    drafts: Sequence[TemplateMessage], history: str, text_of: TextOf = jinja_text
+) -> list[dict[str, Any]]:
     """Return messages as a prompt file has them; `history` is the input with the conversation so far."""
     return [
-        {"placeholder": history}
-        if isinstance(each, HistoryMark)
-        else {"role": each.role, "content": _content(each, text_of)}
+        {"placeholder": history} if each.is_history else {"role": each.role, "content": _content(each, text_of)}
         for each in drafts
     ]
 
 
-def has_markup(drafts: Drafts) -> bool:
+def has_markup(drafts: Sequence[TemplateMessage]) -> bool:
     """Return True if any message has a variable, a condition or a loop."""
-    parts = [part for each in drafts if isinstance(each, TemplateMessage) for part in each.parts]
+    parts = [part for each in drafts for part in each.parts]
     return any(
         any("{{" in str(value) for value in part.values())
         if isinstance(part, dict)

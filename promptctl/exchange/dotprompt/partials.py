@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from promptctl.errors import InvalidFiles, printable
@@ -55,15 +56,13 @@ class CalledPartials:
     def _has_markers_in(self, node: Partial) -> bool:
         name = _name(node)
         if name not in self._have_markers:
-            inner = self.enter(node)
-            try:
+            with self.inside(node) as inner:
                 self._have_markers[name] = self.has_markers(inner)
-            finally:
-                self.leave()
         return self._have_markers[name]
 
-    def enter(self, node: Partial) -> list[Node]:
-        """Return the nodes of a partial, until `leave`. Raises `NotSaid` if there is none, or if it calls itself."""
+    @contextmanager
+    def inside(self, node: Partial) -> Iterator[list[Node]]:
+        """Yield the nodes of a partial, to be read within. Raises `NotSaid` if there is none, or if it calls itself."""
         name = _name(node)
         self._calls += 1
         if self._calls > MAX_CALLS:
@@ -78,11 +77,10 @@ class CalledPartials:
             self._nodes[name, node.indent] = self._read(name, node)
             self.reader.know_names(self._nodes[name, node.indent])
         self._chain.append(name)
-        return self._nodes[name, node.indent]
-
-    def leave(self) -> None:
-        """Go back to the template that called the partial."""
-        self._chain.pop()
+        try:
+            yield self._nodes[name, node.indent]
+        finally:
+            self._chain.pop()
 
     def _read(self, name: str, node: Partial) -> list[Node]:
         """Return a partial from the folder of the prompt, or from the one that is imported; indented as its call is."""
@@ -113,21 +111,17 @@ class CalledPartials:
 
     def pieces(self, node: Partial, scope: TagScope) -> tuple[Piece, ...]:
         """Return a partial as an include, or in its place if it is called with arguments or within a loop."""
-        nodes = self.enter(node)
-        name = self._chain[-1]
-        try:
+        with self.inside(node) as nodes:
             is_bare = not (node.call.arguments or node.call.options or node.indent)
             # A file's own includes are not followed when it gets its path.
             if is_bare and scope.this is None and not scope.values and len(self._chain) == 1:
-                return (self._include(name, nodes, node),)
+                return (self._include(_name(node), nodes, node),)
             message = "is written in its place: only a file that sees the same variables is included here"
             self.reader.note("changed", node.call, message)
             if node.indent and not all(isinstance(each, PlainText) for each in nodes):
                 message = "is indented as a text: lines within a value are not"
                 self.reader.note("changed", node.call, message)
             return self.reader.pieces(nodes, self.scope(node, scope))
-        finally:
-            self.leave()
 
     def _include(self, name: str, nodes: list[Node], node: Partial) -> Piece:
         path = self._paths[name]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.dotprompt.messages import (
-    Drafts,
-    HistoryMark,
+    HISTORY,
     TemplateMessage,
     TemplateReader,
     has_markup,
@@ -73,7 +72,7 @@ def _read(text: PromptText, wish: str) -> ForeignContents:
     partials = CalledPartials(text.source, inputs)
     drafts = TemplateReader(partials).read(parse(text.body, text.place_of))
     problems = partials.reader.problems
-    if not any(isinstance(each, TemplateMessage) for each in drafts) and not problems:
+    if all(each.is_history for each in drafts) and not problems:
         problems.append(
             Problem("there is no message", text.place_of(1), "write the template below `---`", "no-message")
         )
@@ -90,20 +89,21 @@ def _read(text: PromptText, wish: str) -> ForeignContents:
     return ForeignContents((PromptDraft(wish, data, text.source.place(1)),), files=partials.files, notes=notes)
 
 
-def _with_history(drafts: Drafts, text: PromptText, reader: PieceReader) -> bool:
+def _with_history(drafts: list[TemplateMessage], text: PromptText, reader: PieceReader) -> bool:
     """Return True if the prompt takes the conversation so far; add its place where Dotprompt puts it by itself."""
-    if any(isinstance(each, HistoryMark) for each in drafts):
+    if any(each.is_history for each in drafts):
         return True
-    last = drafts[-1]
-    if (isinstance(last, TemplateMessage) and last.role == "user") or text.data.get(HISTORY_KEY) is False:
+    if drafts[-1].role == "user" or text.data.get(HISTORY_KEY) is False:
         return False
-    drafts.append(HistoryMark())
+    drafts.append(TemplateMessage(HISTORY))
     message = "is a placeholder at the end: no message of the user is last, so Dotprompt puts the conversation there"
     reader.add(TagNote("changed", "history", message, text.place_of(1)))
     return True
 
 
-def _data(data: dict[str, Any], inputs: dict[str, Any], drafts: Drafts, history: str) -> dict[str, Any]:
+def _data(
+    data: dict[str, Any], inputs: dict[str, Any], drafts: Sequence[TemplateMessage], history: str
+) -> dict[str, Any]:
     written = {**data, **({"inputs": inputs} if inputs else {})}
     messages = native_messages(drafts, history)
     if not has_markup(drafts):
@@ -182,7 +182,6 @@ def _messages(text: PromptText, notes: list[ImportNote]) -> list[dict[str, Any]]
 
 # Keywords of the schema of all inputs that say nothing more than our `inputs` do.
 _SAID = ("type", "properties", "required", "additionalProperties", "$defs", "$schema", "description", "title")
-HISTORY = "history"
 
 
 def inputs_of(text: PromptText, result: ReadSettings) -> Inputs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.errors import Place
@@ -12,6 +12,7 @@ from promptctl.exchange.dotprompt.reading import is_litellm
 from promptctl.exchange.dotprompt.settings import EXTENSION, HISTORY_KEY, KEPT_AS_EXTENSIONS, PROVIDERS
 from promptctl.exchange.model_settings import THEIR_NAMES
 from promptctl.exchange.written import ExportLoss, PromptToWrite, PromptWriter, Written, written_by
+from promptctl.files.document import Key
 from promptctl.files.free_names import FreeNames
 from promptctl.files.names import resolve_path
 from promptctl.files.yaml_writing import yaml_text
@@ -19,8 +20,8 @@ from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder
 from promptctl.template_languages.handlebars.layout import END, WrittenBlock, WrittenNode, WrittenTag, template_text
 from promptctl.template_languages.handlebars.scopes import TagValue
 from promptctl.template_languages.handlebars.writing import HandlebarsWriter
-from promptctl.template_languages.ours import own_pieces
-from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
+from promptctl.template_languages.ours import Lose, own_pieces
+from promptctl.template_languages.pieces import TextPiece, VariablePiece
 
 _THEIR_PROVIDERS = {ours: theirs for theirs, ours in PROVIDERS.items()}
 
@@ -108,7 +109,7 @@ class WrittenSettings(PromptWriter):
                 continue
             for key in (*(key for key in tool if key not in ("type", "function")), *function):
                 if key not in ("name", "description", "parameters"):
-                    self.lose("has no word in Dotprompt", "tools", number, part=f"tools.{number}.{key}")
+                    self.lose(_NO_WORD, "tools", number, part=f"tools.{number}.{key}")
             tools.append(
                 {
                     **{key: function[key] for key in ("name", "description") if key in function},
@@ -137,8 +138,9 @@ def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 _ROLES = {"assistant": "model", "system": "system", "user": "user", "developer": "system"}
 _MARKER = "<<<dotprompt:"
-PlaceOf = Callable[[int], "Place | None"]
 _SOUNDS = {"mp3": "audio/mpeg", "wav": "audio/wav"}
+_ADDRESSES = {"image_url": "url", "input_audio": "data", "file": "file_data"}
+_NO_WORD = "has no word in Dotprompt"
 
 
 class PartialNames:
@@ -187,109 +189,98 @@ class _FileWriter(PromptWriter):
         self.losses = [*settings.losses, *self.losses]
         return {f"{self.prompt.id}.prompt": f"---\n{yaml_text(matter)}---\n{body}\n".encode(), **self._partials}
 
-    def _lose(self, part: str, why: str, place: Place | None) -> None:
-        self.losses.append(ExportLoss(part, why, place))
-
     def _messages(self) -> Iterator[WrittenNode]:
         has_history = False
-        messages = self.prompt.messages
-        for index, message in enumerate(messages):
+        for index, message in enumerate(self.prompt.messages):
+            at = ("messages", index)
             if isinstance(message, Placeholder):
                 if has_history:
-                    self._lose(f"messages.{index}", "is a second placeholder, and there is one history", message.place)
-                else:
-                    yield WrittenTag("{{history}}")
-                    if message.input != "history":
-                        self._lose(f"messages.{index}", "is written as `history`, the name that it has there",
-                                   message.place)  # fmt: skip
+                    self.lose("is a second placeholder, and there is one history", *at)
+                    continue
+                yield WrittenTag("{{history}}")
+                if message.input != "history":
+                    self.lose("is written as `history`, the name that it has there", *at)
                 has_history = True
                 continue
             role = _ROLES.get(message.role)
             if role is None:
-                self._lose(
-                    f"messages.{index}", f"has the role `{message.role}`, which has no text there", message.place
-                )
+                self.lose(f"has the role `{message.role}`, which has no text there", *at)
                 continue
             if message.role == "developer":
-                self._lose(f"messages.{index}.role", "is `developer`, and becomes `system`", message.place)
+                self.lose("is `developer`, and becomes `system`", *at, "role")
             for key in message.extra:
-                self._lose(f"messages.{index}.{key}", "has no word in Dotprompt", message.place)
+                self.lose(_NO_WORD, *at, key)
             if index or role != "user":
                 yield _role(role)
-            nodes = list(self._content(message, index))
-            if not any(not isinstance(each, str) or each.strip() for each in nodes):
-                self._lose(f"messages.{index}", "is empty, and is left out there", message.place)
+            nodes = list(self._content(message, (*at, "content")))
+            if _is_blank(nodes):
+                self.lose("is empty, and is left out there", *at)
             yield from nodes
 
-    def _content(self, message: Message, index: int) -> Iterator[WrittenNode]:
+    def _content(self, message: Message, at: tuple[Key, ...]) -> Iterator[WrittenNode]:
         if isinstance(message.content, str):
-            yield from self._template(message.content, message, f"messages.{index}.content")
+            yield from self._template(message.content, self._loser(at, at))
             return
         before = ""
         for number, part in enumerate(message.content):
-            name = f"messages.{index}.content.{number}"
-            place = message.place_of(1, number if number < len(message.part_places) else None)
-            kind = str(part.get("type"))
+            kind, own = str(part.get("type")), (*at, number)
             if kind == before == "text":
-                self._lose(name, "is joined with the text before it", place)
+                self.lose("is joined with the text before it", *own)
             before = kind
             if part.get("cache_control"):
-                self._lose(f"{name}.cache_control", "has no word in Dotprompt", place)
-            shown = self._text_part(part, message, name) if kind == "text" else self._media(part, name, place)
+                self.lose(_NO_WORD, *own, "cache_control")
+            shown = self._text_part(part, own) if kind == "text" else self._media(part, kind, own)
             if part.get("when"):
                 yield WrittenBlock((f"{{{{#if {part['when']}}}}}", "{{/if}}"), (tuple(shown),))
             else:
                 yield from shown
 
-    def _text_part(self, part: Mapping[str, Any], message: Message, name: str) -> list[WrittenNode]:
-        nodes = list(self._template(part["text"], message, name))
-        if not any(not isinstance(each, str) or each.strip() for each in nodes):
-            self._lose(name, "is blank, and is left out there", message.place)
+    def _text_part(self, part: Mapping[str, Any], at: tuple[Key, ...]) -> list[WrittenNode]:
+        nodes = list(self._template(part["text"], self._loser((*at, "text"), at)))
+        if _is_blank(nodes):
+            self.lose("is blank, and is left out there", *at)
         return nodes
 
-    def _media(self, part: Mapping[str, Any], name: str, place: Place | None) -> list[WrittenNode]:
-        kind, more = str(part["type"]), ""
-        inner: Mapping[str, Any] = part[kind]
-        url = inner.get({"image_url": "url", "input_audio": "data", "file": "file_data"}[kind])
+    def _media(self, part: Mapping[str, Any], kind: str, at: tuple[Key, ...]) -> list[WrittenNode]:
+        inner, more, address = part[kind], "", _ADDRESSES[kind]
         if kind == "input_audio":
             more = f' contentType="{_SOUNDS.get(inner["format"], "audio/" + inner["format"])}"'
-            self._lose(f"{name}.input_audio", "is an address or a `data:` URL there, not base64 alone", place)
+            self.lose("is an address or a `data:` URL there, not base64 alone", *at, kind)
         if kind == "file":
             more = f' contentType="{inner.get("format", "application/pdf")}"'
         for key in inner:
-            if key not in ("url", "data", "format", "file_data"):
-                self._lose(f"{name}.{kind}.{key}", "has no word in Dotprompt", place)
-        if url is None:
+            if key not in (address, "format"):
+                self.lose(_NO_WORD, *at, kind, key)
+        if inner.get(address) is None:
             return []
-        return [WrittenTag(f"{{{{media url={self._url(str(url), f'{name}.{kind}', place)}{more}}}}}")]
+        url = self._url(str(inner[address]), self._loser((*at, kind, address), (*at, kind)))
+        return [WrittenTag(f"{{{{media url={url}{more}}}}}")]
 
-    def _url(self, url: str, name: str, place: Place | None) -> str:
+    def _url(self, url: str, lose: Lose) -> str:
         """Return an address as `media` takes it: one variable, or a text without any."""
-        match self._pieces(url, name, lambda _: place):
+        match own_pieces(self.prompt, url, lose):
             case [VariablePiece(path, ())]:
-                return self._writer(name, lambda _: place).path(path)
+                return self._writer(lose).path(path)
             case [TextPiece(text)] if '"' not in text and not text.endswith("\\"):
                 return f'"{text}"'
             case pieces:
-                self._lose(name, "is put together from texts and values: there it is one of them", place)
+                lose("is put together from texts and values: there it is one of them", 1)
                 paths = [each.path for each in pieces if isinstance(each, VariablePiece)]
-                return self._writer(name, lambda _: place).path(paths[0]) if paths else '""'
+                return self._writer(lose).path(paths[0]) if paths else '""'
 
-    def _pieces(self, text: str, name: str, place_of: PlaceOf) -> tuple[Piece, ...]:
-        return own_pieces(self.prompt, text, lambda why, line: self._lose(name, why, place_of(line)))
+    def _loser(self, at: tuple[Key, ...], part: tuple[Key, ...]) -> Lose:
+        """Return what puts down a loss in the text at some keys, by the name of the part that it is of."""
+        return lambda why, line: self.lose(why, *at, part=".".join(map(str, part)), line=line)
 
-    def _template(self, text: str, message: Message, name: str) -> Iterator[WrittenNode]:
-        pieces = self._pieces(text, name, message.place_of)
+    def _template(self, text: str, lose: Lose) -> Iterator[WrittenNode]:
+        pieces = own_pieces(self.prompt, text, lose)
         before, marker, _ = text.partition(_MARKER)
         if marker:
             why = f"has the text `{marker}`, which Dotprompt takes for a mark of its own"
-            self._lose(name, why, message.place_of(before.count("\n") + 1))
-        yield from self._writer(name, message.place_of).nodes(pieces)
+            lose(why, before.count("\n") + 1)
+        yield from self._writer(lose).nodes(pieces)
 
-    def _writer(self, name: str, place_of: PlaceOf, file: str = "") -> HandlebarsWriter:
-        def lose(why: str, line: int) -> None:
-            self._lose(name, why, place_of(line))
-
+    def _writer(self, lose: Lose, file: str = "") -> HandlebarsWriter:
         return HandlebarsWriter(self._values, lose, lambda path: self._partial(path, file or self.prompt.path))
 
     def _partial(self, reference: str, including: str) -> str:
@@ -302,11 +293,18 @@ class _FileWriter(PromptWriter):
         if file not in self._partials:
             self._partials[file] = b""
             inner = f"{base}/{path}"
-            writer = self._writer(path, lambda line: Place(inner, line), inner)
-            nodes = writer.nodes(self._pieces(text, path, lambda line: Place(inner, line)))
+
+            def lose(why: str, line: int) -> None:
+                self.losses.append(ExportLoss(path, why, Place(inner, line)))
+
+            nodes = self._writer(lose, inner).nodes(own_pieces(self.prompt, text, lose))
             self._partials[file] = template_text(nodes).encode()
         return name
 
 
 def _role(role: str) -> WrittenTag:
     return WrittenTag(f'{{{{role "{role}"}}}}')
+
+
+def _is_blank(nodes: Sequence[WrittenNode]) -> bool:
+    return all(isinstance(each, str) and not each.strip() for each in nodes)
