@@ -162,16 +162,20 @@ def settings_of(shape: CallShape, node: ast.Call, reader: TextReader, *, has_add
     return found
 
 
+def _literal(found: CallSettings, node: ast.expr | None, reader: TextReader, why: str) -> Any:
+    """Return the value of a literal; None for none, and for anything else, which is noted."""
+    try:
+        return None if node is None else reader.constant(node)
+    except NotCertain:
+        found.notes += [why] if why else []
+        return None
+
+
 def _add_model(
     found: CallSettings, shape: CallShape, node: ast.expr | None, reader: TextReader, *, has_address: bool
 ) -> None:
-    if node is None:
-        return
-    try:
-        model = reader.constant(node)
-    except NotCertain:
-        found.notes += ["its model is a value: the file names none"] if shape.provider is not None else []
-        return
+    why = "its model is a value: the file names none" if shape.provider is not None else ""
+    model = _literal(found, node, reader, why)
     if not isinstance(model, str):
         return
     if shape.provider is None or (has_address and shape.provider == "openai/"):
@@ -181,13 +185,7 @@ def _add_model(
 
 
 def _add_format(found: CallSettings, node: ast.expr | None, reader: TextReader) -> None:
-    if node is None:
-        return
-    try:
-        form = reader.constant(node)
-    except NotCertain:
-        found.notes.append("`response_format` is no literal: the call alone has it")
-        return
+    form = _literal(found, node, reader, "`response_format` is no literal: the call alone has it")
     schema = form.get("json_schema") if isinstance(form, dict) and form.get("type") == "json_schema" else None
     if isinstance(schema, dict) and isinstance(schema.get("schema"), dict):
         extra = {key: schema[key] for key in ("name", "strict") if schema.get(key) is not None}
@@ -197,13 +195,12 @@ def _add_format(found: CallSettings, node: ast.expr | None, reader: TextReader) 
 
 
 def _add_tools(found: CallSettings, node: ast.expr | None, reader: TextReader) -> None:
-    if node is None:
-        return
+    why = "`tools` are no literals: the call alone has them"
+    tools = _literal(found, node, reader, why)
     try:
-        tools = reader.constant(node)
-        found.data["tools"] = [_tool(each) for each in tools]
-    except (NotCertain, KeyError, TypeError, AttributeError):
-        found.notes.append("`tools` are no literals: the call alone has them")
+        found.data |= {} if tools is None else {"tools": [_tool(each) for each in tools]}
+    except (KeyError, TypeError, AttributeError):
+        found.notes.append(why)
 
 
 def _tool(tool: Any) -> dict[str, Any]:

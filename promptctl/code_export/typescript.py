@@ -124,9 +124,7 @@ def quoted(text: str) -> str:
 
 
 def _key(name: str) -> str:
-    if name == "__proto__":  # bare it would set the object's prototype
-        return '["__proto__"]'
-    return name if name.isascii() and name.isidentifier() else quoted(name)
+    return '["__proto__"]' if name == "__proto__" else _property(name)  # bare it would set the object's prototype
 
 
 def _declarations(at: PromptAtVersion) -> str:
@@ -200,7 +198,7 @@ class TypeScriptTypes:
             case OneOf(options):
                 return " | ".join(self.text(each, indent, is_given=is_given) for each in options)
             case NamedShape(name):
-                if is_given and name not in self.given:
+                if is_given:
                     self.given.add(name)
                 return name
             case Keys():

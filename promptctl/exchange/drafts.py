@@ -102,6 +102,13 @@ class Source:
             return {}
         return data if isinstance(data, dict) else {}
 
+    def json(self, hint: str | None = None, what: str = "this JSON cannot be read") -> Any:
+        """Return the file as JSON. Raises `InvalidFiles`, which begins with `what`."""
+        try:
+            return strict_json(self.text)
+        except ValueError as error:
+            raise self.refuse(f"{what}: {error}", getattr(error, "lineno", 1), hint) from None
+
     def json_lines(self) -> Iterator[tuple[int, Any, str | None]]:
         """Yield the number of each line that is not blank, with its value, or with why it has none."""
         for number, line in enumerate(self.text.split("\n"), 1):

@@ -41,16 +41,6 @@ class ForeignFormat:
     has_versions: bool = False
     is_code: bool = False
 
-    @property
-    def is_read(self) -> bool:
-        """True if there is a module that reads it."""
-        return bool(self.reads)
-
-    @property
-    def is_written(self) -> bool:
-        """True if there is a module that writes it."""
-        return bool(self.writes)
-
     def reader(self) -> FormatReader:
         """Return the module that reads it."""
         return cast("FormatReader", import_module(f"promptctl.exchange.{self.reads}"))
@@ -89,15 +79,13 @@ FORMATS: tuple[ForeignFormat, ...] = (
 
 def format_of(source: Source) -> ForeignFormat | None:
     """Return the format of a file, told from its content; None if it is of no format that is known."""
-    return next((each for each in FORMATS if each.is_read and each.reader().is_one(source)), None)
+    return next((each for each in FORMATS if each.reads and each.reader().is_one(source)), None)
 
 
 def named(name: str, *, is_written: bool = False) -> ForeignFormat:
     """Return the format of this name. Raises `UsageError` if there is none that is read, or written."""
-    known = [each for each in FORMATS if (each.is_written if is_written else each.is_read)]
-    found = next((each for each in known if each.name == name), None)
-    if found is None:
-        names = ", ".join(each.name for each in known)
-        hint = did_you_mean(name, [each.name for each in known]) or f"there are: {names}"
+    known = {each.name: each for each in FORMATS if (each.writes if is_written else each.reads)}
+    if name not in known:
+        hint = did_you_mean(name, [*known]) or f"there are: {', '.join(known)}"
         raise UsageError(f"there is no format `{name}` to {'export to' if is_written else 'import from'}", hint=hint)
-    return found
+    return known[name]

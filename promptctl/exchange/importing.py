@@ -226,7 +226,7 @@ def _unknown(source: Source) -> InvalidFiles:
                 return error
     told = "" if kind is None else f": {kind.message.partition(': ')[2] or kind.message}"
     like = next((name for word, name in _LOOKS.items() if word in told or word in source.path), None)
-    hint = f"formats that are read: {', '.join(each.name for each in FORMATS if each.is_read)}; --from names one"
+    hint = f"formats that are read: {', '.join(each.name for each in FORMATS if each.reads)}; --from names one"
     if like is not None:
         from promptctl.exchange.langchain import TYPES
 

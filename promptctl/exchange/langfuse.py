@@ -7,23 +7,23 @@ with `resolve=false`. Facts: the repository langfuse/langfuse, its API's definit
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, RegistryVersion, Source, collapsed
+from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion, Source, collapsed
 from promptctl.exchange.registries.items import (
     LATEST,
     ModelConfig,
     RegistryItem,
     VersionNotes,
+    drafts_of,
     first_object,
     items_of,
     listed,
+    numbered,
     read_model_config,
 )
 from promptctl.exchange.registries.langfuse_bodies import LangfuseReferences, LangfuseVersions, Named
@@ -63,28 +63,13 @@ def read(source: Source) -> ForeignContents:
     file, and references that lead in a circle.
     """
     items = items_of(source, *_WRAPPERS)
-    problems = list(_not_versions(items))
-    if problems:
-        raise InvalidFiles(problems[:1])
-    versions = [_LangfuseVersion(item, number) for item, number in _numbered(items)]
+    if problems := _not_versions(items):
+        raise InvalidFiles(problems)
+    versions = list(_versions(items))
     own = LangfuseVersions([each.named for each in versions])
     references = LangfuseReferences(own, _of_all_files(source) or own)
-    drafts: list[PromptDraft] = []
-    notes: list[ImportNote] = []
-    for version in counted(versions, "reading versions", len(versions)):
-        try:
-            draft = version.draft(references)
-        except InvalidFiles as error:
-            problems += error.problems
-            continue
-        if references.is_only_a_part(version.name, version.tags):
-            notes.append(version.item.note("changed", version.name, "is a partial: other prompts include it"))
-            continue
-        drafts.append(draft)
-        notes += version.notes
-    if problems:
-        raise InvalidFiles(problems)
-    return ForeignContents(tuple(drafts), files=references.files(), notes=collapsed([*notes, *references.notes]))
+    drafts, notes = drafts_of(versions, lambda each: each.draft(references))
+    return ForeignContents(drafts, files=references.files(), notes=collapsed([*notes, *references.notes]))
 
 
 def _of_all_files(source: Source) -> LangfuseVersions | None:
@@ -102,7 +87,7 @@ def _named_in(source: Source) -> Iterator[Named]:
     with suppress(InvalidFiles):  # which is told where that file is read
         items = items_of(source, *_WRAPPERS) if is_one(source) else []
         if not _not_versions(items):
-            yield from (_LangfuseVersion(item, number).named for item, number in _numbered(items))
+            yield from (each.named for each in _versions(items))
 
 
 def _not_versions(items: Sequence[RegistryItem]) -> Sequence[Problem]:
@@ -115,23 +100,9 @@ def _not_versions(items: Sequence[RegistryItem]) -> Sequence[Problem]:
     return []
 
 
-def _numbered(items: Sequence[RegistryItem]) -> list[tuple[RegistryItem, int]]:
-    """Return each object with its version: what it says, or its place among those of the same name."""
-    found, seen = [], Counter[str]()
-    taken: dict[tuple[str, int], RegistryItem] = {}
-    for item in items:
-        name, said = item.data["name"], item.data.get("version")
-        seen[name] += 1
-        number = said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else seen[name]
-        if (other := taken.get((name, number))) is not None:
-            if other.data.get("prompt") == item.data.get("prompt") and other.data.get("config") == item.data.get(
-                "config"
-            ):
-                continue
-            raise item.refuse(f"version {number} of `{name}` is there twice, with different texts", "version")
-        taken[name, number] = item
-        found.append((item, number))
-    return found
+def _versions(items: Sequence[RegistryItem]) -> Iterator[_LangfuseVersion]:
+    for item, number in numbered(items, lambda data: (data.get("prompt"), data.get("config"))):
+        yield _LangfuseVersion(item, number)
 
 
 class _LangfuseVersion(VersionNotes):
@@ -147,8 +118,8 @@ class _LangfuseVersion(VersionNotes):
         self.tags = [each for each in listed(self._data.get("tags")) if isinstance(each, str)]
         self.named: Named = (self.name, number, self.labels, self.prompt, item)
 
-    def draft(self, references: LangfuseReferences) -> PromptDraft:
-        """Return the version as a file of ours, and put down what became of its parts."""
+    def draft(self, references: LangfuseReferences) -> PromptDraft | None:
+        """Return the version as a file of ours, None for a partial, and put down what became of its parts."""
         if self.tags:
             self.note("kept", "tags", "are `tags`")
         config = self._config()
@@ -169,6 +140,9 @@ class _LangfuseVersion(VersionNotes):
         )
         registry = self._registry()
         self._rest()
+        if references.is_only_a_part(self.name, self.tags):
+            self.notes = [self.item.note("changed", self.name, "is a partial: other prompts include it")]
+            return None
         return PromptDraft(self.name, data, self.item.place(), registry)
 
     def _config(self) -> ModelConfig:

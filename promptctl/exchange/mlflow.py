@@ -6,22 +6,21 @@ A version's text is the tag `mlflow.prompt.text` there. Text with `{% … %}` is
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from promptctl.counting import counted
-from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, RegistryVersion, Source, collapsed
+from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion, Source, collapsed
 from promptctl.exchange.model_settings import is_schema, output_of
 from promptctl.exchange.registries.items import (
     ModelConfig,
     RegistryItem,
     VersionNotes,
+    drafts_of,
     first_object,
     inner_json,
     listed,
+    numbered,
     read_model_config,
 )
 from promptctl.exchange.registries.messages import MessageReader, jinja_inputs, with_messages
@@ -57,40 +56,20 @@ def is_one(source: Source) -> bool:
 
 def read(source: Source) -> ForeignContents:
     """Return every version of every prompt in the file. Raises `InvalidFiles` with every reason."""
-    drafts: list[PromptDraft] = []
-    notes: list[ImportNote] = []
-    problems: list[Problem] = []
-    versions, aliases = versions_in(source)
-    seen = Counter[str]()
-    taken: dict[tuple[str, int], Mapping[str, Any]] = {}
-    for item in counted(versions, "reading versions", len(versions)):
-        seen[item.data["name"]] += 1
-        version = _MlflowVersion(item, seen[item.data["name"]], aliases)
-        key = version.name, version.number
-        if key in taken:
-            if taken[key] != item.data:
-                problems.append(Problem(f"version {key[1]} of `{key[0]}` is there twice", item.place("version")))
-            continue
-        taken[key] = item.data
-        try:
-            drafts.append(version.draft())
-            notes += version.notes
-        except InvalidFiles as error:
-            problems += error.problems
-    if problems:
-        raise InvalidFiles(problems)
-    return ForeignContents(tuple(drafts), notes=collapsed(notes))
+    found, aliases = versions_in(source)
+    versions = [_MlflowVersion(item, number, aliases) for item, number in numbered(found, dict)]
+    drafts, notes = drafts_of(versions, _MlflowVersion.draft)
+    return ForeignContents(drafts, notes=collapsed(notes))
 
 
 class _MlflowVersion(VersionNotes):
     """One version, as MLflow has it."""
 
-    def __init__(self, item: RegistryItem, place: int, aliases: Mapping[tuple[str, int], Sequence[str]]) -> None:
+    def __init__(self, item: RegistryItem, number: int, aliases: Mapping[tuple[str, int], Sequence[str]]) -> None:
         super().__init__(item)
         self._data, self._tags = item.data, tags_of(item.data)
         self.name: str = item.data["name"]
-        said = str(item.data.get("version", ""))
-        self.number = int(said) if said.isascii() and said.isdigit() and 0 < len(said) < 10 else place
+        self.number = number
         own = [each.get("alias") if isinstance(each, dict) else each for each in listed(item.data.get("aliases"))]
         self._aliases = list(dict.fromkeys([*(each for each in own if isinstance(each, str)),
                                             *aliases.get((self.name, self.number), ())]))  # fmt: skip

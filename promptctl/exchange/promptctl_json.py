@@ -9,7 +9,6 @@ from typing import Any
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.exchange.drafts import FileDraft, ForeignContents, ImportNote, PromptDraft, Source
 from promptctl.exchange.written import PromptToWrite, Written
-from promptctl.files.strict_json import strict_json
 
 _FORMAT = "promptctl/prompt/1"
 _KEYS = ("format", "id", "version", "commit", "digest", "prompt", "files")
@@ -22,11 +21,7 @@ def is_one(source: Source) -> bool:
 
 def read(source: Source) -> ForeignContents:
     """Return the prompt with its files. Raises `InvalidFiles` for JSON that is not of this shape."""
-    try:
-        data = strict_json(source.text)
-    except ValueError as error:
-        line = getattr(error, "lineno", 1)
-        raise source.refuse(f"this JSON cannot be read: {error}", line, "export it again") from None
+    data = source.json("export it again")
     prompt, files = data.get("prompt"), data.get("files", {})
     is_sound = isinstance(prompt, dict) and isinstance(files, dict) and all(isinstance(x, str) for x in files.values())
     if not is_sound or not isinstance(data.get("id"), str):

@@ -13,7 +13,7 @@ from promptctl.exchange.drafts import Fate, ForeignContents, ImportNote, NotesOn
 from promptctl.exchange.model_settings import ForeignSettings
 from promptctl.template_languages.jinja import jinja_text, pieces_of
 from promptctl.template_languages.liquid import liquid_to_jinja
-from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
+from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece, split_at
 from promptctl.templates import BadTemplate
 from promptctl.templates.uses import variables
 
@@ -153,7 +153,7 @@ class _KernelPrompt(NotesOn):
         if language == "jinja2":
             pieces_of(text)
             return text
-        return jinja_text(_own_pieces(text))
+        return jinja_text(split_at(_OWN, text, _own_piece))
 
     def _parts(self) -> Iterator[tuple[str | None, str, int]]:
         """Yield the role, text and offset of each message; a placeholder has no role, and its input as the text."""
@@ -228,19 +228,11 @@ def _schema(given: Mapping[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _own_pieces(text: str) -> tuple[Piece, ...]:
-    """Return a template of Semantic Kernel's own language: variables and texts; a call of a function is refused."""
-    pieces: list[Piece] = []
-    end = 0
-    for found in _OWN.finditer(text):
-        line = text.count("\n", 0, found.start()) + 1
-        pieces.append(TextPiece(text[end : found.start()]))
-        end = found.end()
-        if name := _OWN_VARIABLE.match(found[1]):
-            pieces.append(VariablePiece((name[1],), line=line))
-        elif constant := _OWN_TEXT.match(found[1]):
-            pieces.append(TextPiece(constant[1] if constant[1] is not None else constant[2]))
-        else:
-            hint = "call it in the application, and give its result as an input"
-            raise BadTemplate(f"`{found[0]}` calls a function", line, hint=hint)
-    return (*pieces, TextPiece(text[end:]))
+def _own_piece(found: re.Match[str], line: int) -> Piece:
+    """Return a tag of Semantic Kernel's own language: a variable or a text; a call of a function is refused."""
+    if name := _OWN_VARIABLE.match(found[1]):
+        return VariablePiece((name[1],), line=line)
+    if constant := _OWN_TEXT.match(found[1]):
+        return TextPiece(constant[1] if constant[1] is not None else constant[2])
+    hint = "call it in the application, and give its result as an input"
+    raise BadTemplate(f"`{found[0]}` calls a function", line, hint=hint)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
+from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece, joined, split_at
 
 _PLACEHOLDER = re.compile(r"\$(?:(\$)|([_a-z][_a-z0-9]*)|\{([_a-z][_a-z0-9]*)\}|)", re.IGNORECASE | re.ASCII)
 
@@ -16,7 +15,7 @@ def dollar_pieces(text: str) -> tuple[Piece, ...]:
     >>> dollar_pieces("${who} pays $$5")
     (VariablePiece(path=('who',), filters=(), line=1), TextPiece(text=' pays $5'))
     """
-    return tuple(_pieces(text))
+    return tuple(joined(split_at(_PLACEHOLDER, text, _piece)))
 
 
 def has_stray_dollar(text: str) -> bool:
@@ -24,19 +23,6 @@ def has_stray_dollar(text: str) -> bool:
     return any(not any(each.groups()) for each in _PLACEHOLDER.finditer(text))
 
 
-def _pieces(text: str) -> Iterator[Piece]:
-    plain, at, line = "", 0, 1
-    for match in _PLACEHOLDER.finditer(text):
-        plain += text[at : match.start()]
-        at = match.end()
-        name = match[2] or match[3]
-        if not name:
-            plain += "$"
-            continue
-        if plain:
-            yield TextPiece(plain)
-        line += plain.count("\n")
-        plain = ""
-        yield VariablePiece((name,), (), line)
-    if plain + text[at:]:
-        yield TextPiece(plain + text[at:])
+def _piece(found: re.Match[str], line: int) -> Piece:
+    name = found[2] or found[3]
+    return VariablePiece((name,), (), line) if name else TextPiece("$")

@@ -21,6 +21,7 @@ from promptctl.template_languages.pieces import (
     Piece,
     TextPiece,
     VariablePiece,
+    joined,
 )
 from promptctl.templates import BadTemplate
 from promptctl.templates.environment import PromptEnvironment
@@ -85,7 +86,7 @@ def jinja_text(pieces: Iterable[Piece]) -> str:
     >>> jinja_text((TextPiece("Write {{x}} as "), VariablePiece(("x",), (FilterCall("upper"),))))
     '{% raw %}Write {{x}} as {% endraw %}{{ x | upper }}'
     """
-    return "".join(_written(_joined(pieces)))
+    return "".join(_written(joined(pieces)))
 
 
 def constant_text(text: str) -> str:
@@ -110,22 +111,7 @@ def jinja_path(path: Path) -> str:
 
 
 def _body(body: Sequence[nodes.Node]) -> tuple[Piece, ...]:
-    return tuple(_joined(piece for node in body for piece in _pieces(node)))
-
-
-def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Yield the pieces with neighbouring texts as one, and without empty ones."""
-    text = ""
-    for piece in pieces:
-        if isinstance(piece, TextPiece):
-            text += piece.text
-            continue
-        if text:
-            yield TextPiece(text)
-        text = ""
-        yield piece
-    if text:
-        yield TextPiece(text)
+    return tuple(joined(piece for node in body for piece in _pieces(node)))
 
 
 def _pieces(node: nodes.Node) -> Iterator[Piece]:

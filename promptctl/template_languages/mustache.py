@@ -22,20 +22,12 @@ from promptctl.template_languages.pieces import (
     TextPiece,
     VariablePiece,
 )
+from promptctl.templates import BadTemplate
 
 _DEEPEST = 30
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_0-9]\w*)*", re.ASCII)
 _MOST_TAGS = 10_000
 _DELIMITERS = re.compile(r"=\s*([^\s=]{1,20})\s+([^\s=]{1,20})\s*=")
-
-
-class BadMustache(Exception):
-    """A template that cannot be read, or pieces that Mustache cannot say; `line` counts from 1."""
-
-    def __init__(self, message: str, line: int = 1) -> None:
-        super().__init__(message)
-        self.message = message
-        self.line = line
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +50,7 @@ class MustacheNotes:
 def mustache_pieces(
     text: str, schemas: Mapping[str, Any] | None = None, notes: MustacheNotes | None = None
 ) -> tuple[Piece, ...]:
-    """Return a Mustache template in pieces. Raises `BadMustache`.
+    """Return a Mustache template in pieces. Raises `BadTemplate`.
 
     `schemas` are JSON Schemas of its variables as far as they are known: of a section they say whether it repeats.
     Values are printed as they are: `{{name}}` and `{{{name}}}` are the same here, and `notes` lists the first kind.
@@ -68,8 +60,7 @@ def mustache_pieces(
     """
     tags = _tags_of(text)
     reader = _SectionReader(tags, schemas or {}, notes if notes is not None else MustacheNotes())
-    pieces = reader.body(None, (), 0)
-    return tuple(pieces)
+    return tuple(reader.body(None, (), 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +81,7 @@ class _SectionReader:
     def body(self, section: MustacheTag | None, levels: tuple[_Level, ...], depth: int) -> list[Piece]:
         """Return the pieces until the section's end, which is read too."""
         if depth > _DEEPEST:
-            raise BadMustache(
+            raise BadTemplate(
                 f"sections stand in one another more than {_DEEPEST} deep", section.line if section else 1
             )
         pieces: list[Piece] = []
@@ -99,7 +90,7 @@ class _SectionReader:
             self._at += 1
             if tag.sign == "/":
                 if section is None or tag.name != section.name:
-                    raise BadMustache(f"`{{{{/{tag.name}}}}}` ends a section that was not begun", tag.line)
+                    raise BadTemplate(f"`{{{{/{tag.name}}}}}` ends a section that was not begun", tag.line)
                 return pieces
             if tag.sign == "text":
                 pieces.append(TextPiece(tag.name))
@@ -112,7 +103,7 @@ class _SectionReader:
                     self._notes.escaped.setdefault(tag.name, tag.line)
                 pieces.append(VariablePiece(self._path(tag, levels)[0], (), tag.line))
         if section is not None:
-            raise BadMustache(f"the section `{section.name}` has no end", section.line)
+            raise BadTemplate(f"the section `{section.name}` has no end", section.line)
         return pieces
 
     def _section(self, tag: MustacheTag, levels: tuple[_Level, ...], depth: int) -> list[Piece]:
@@ -154,10 +145,10 @@ class _SectionReader:
         """Return the variable that a name is looked up as, from the innermost section outwards, and its schema."""
         if tag.name == ".":
             if not levels:
-                raise BadMustache("`{{.}}` stands outside of any section", tag.line)
+                raise BadTemplate("`{{.}}` stands outside of any section", tag.line)
             return levels[-1].path, None
         if not _NAME.fullmatch(tag.name):
-            raise BadMustache(f"`{tag.name}` is no name that a variable of promptctl can have", tag.line)
+            raise BadTemplate(f"`{tag.name}` is no name that a variable of promptctl can have", tag.line)
         first, *rest = tag.name.split(".")
         for level in reversed(levels):
             if level.keys is None:
@@ -187,18 +178,18 @@ def _tags_of(text: str) -> list[MustacheTag]:
     while (start := text.find(opening, at)) >= 0:
         line += text.count("\n", at, start)
         if len(found) >= _MOST_TAGS:
-            raise BadMustache(f"the template has more than {_MOST_TAGS:,} tags", line)
+            raise BadTemplate(f"the template has more than {_MOST_TAGS:,} tags", line)
         inner = start + len(opening)
         sign = text[inner : inner + 1]
         end_mark = {"{": "}" + closing, "=": "=" + closing}.get(sign, closing)
         end = text.find(end_mark, inner)
         if end < 0:
-            raise BadMustache("a tag has no end", line)
+            raise BadTemplate("a tag has no end", line)
         name = text[inner:end]
         if sign == "=":
             marks = _DELIMITERS.fullmatch(name + "=")
             if marks is None:
-                raise BadMustache("a change of delimiters names none", line)
+                raise BadTemplate("a change of delimiters names none", line)
             opening, closing = marks[1], marks[2]
         sign = sign if sign in "#^/!>&{=" else ""
         found.append((MustacheTag(sign, name.removeprefix(sign).strip(), line), start, end + len(end_mark)))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from promptctl.files.names import PLACEHOLDER, PathRefused, resolve_path
 from promptctl.prompts.prompt import Prompt
 from promptctl.template_languages.jinja import first_comment, pieces_of
-from promptctl.template_languages.pieces import Path, Piece, TextPiece, VariablePiece
+from promptctl.template_languages.pieces import Path, Piece, TextPiece, VariablePiece, joined, split_at
 from promptctl.templates import BadTemplate
 
 _INCLUDE = re.compile(
@@ -127,15 +127,12 @@ def simple_pieces(text: str, paths: Mapping[str, Path]) -> tuple[Piece, ...]:
     >>> simple_pieces("Hi {{x}}", {"x": ("x",)})
     (TextPiece(text='Hi '), VariablePiece(path=('x',), filters=(), line=1))
     """
-    pieces: list[Piece] = []
-    line = 1
-    for number, part in enumerate(PLACEHOLDER.split(text)):
-        if number % 2:
-            pieces.append(VariablePiece(paths[part], (), line) if part in paths else TextPiece(f"{{{{{part}}}}}"))
-        elif part:
-            pieces.append(TextPiece(part))
-            line += part.count("\n")
-    return tuple(pieces)
+
+    def piece(found: re.Match[str], line: int) -> Piece:
+        name = found[1]
+        return VariablePiece(paths[name], (), line) if name in paths else TextPiece(f"{{{{{name}}}}}")
+
+    return tuple(joined(split_at(PLACEHOLDER, text, piece)))
 
 
 def with_partials(prompt: Prompt, text: str, lose: Lose, why: str) -> str:

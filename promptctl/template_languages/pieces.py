@@ -5,6 +5,8 @@ Text is what is printed: whoever reads a language has applied its rules of white
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +105,32 @@ class CodePiece:
 
 
 Piece = TextPiece | VariablePiece | IfPiece | LoopPiece | IncludePiece | CodePiece
+
+
+def split_at(tags: re.Pattern[str], text: str, piece_of: Callable[[re.Match[str], int], Piece]) -> Iterator[Piece]:
+    """Yield a text in pieces: what `piece_of` returns for each tag, given its line, and the texts between them."""
+    at, line = 0, 1
+    for found in tags.finditer(text):
+        line += text.count("\n", at, found.start())
+        yield from (TextPiece(text[at : found.start()]), piece_of(found, line))
+        line += found[0].count("\n")
+        at = found.end()
+    yield TextPiece(text[at:])
+
+
+def joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield the pieces with neighbouring texts as one, and without empty ones."""
+    text = ""
+    for piece in pieces:
+        if isinstance(piece, TextPiece):
+            text += piece.text
+            continue
+        if text:
+            yield TextPiece(text)
+        text = ""
+        yield piece
+    if text:
+        yield TextPiece(text)
 
 
 def kind_of(piece: Piece) -> str:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptctl.template_languages.jinja import jinja_text
-from promptctl.template_languages.mustache import BadMustache, MustacheNotes, mustache_pieces
+from promptctl.template_languages.mustache import MustacheNotes, mustache_pieces
+from promptctl.templates import BadTemplate
 from tests.exchange.conftest import printed
 
 SCHEMAS: dict[str, Any] = {
@@ -65,7 +66,7 @@ def test_a_template_prints_what_mustache_prints(template: str, text: str) -> Non
     ],
 )
 def test_what_cannot_be_read_is_said_with_its_line(template: str, message: str, line: int) -> None:
-    with pytest.raises(BadMustache) as caught:
+    with pytest.raises(BadTemplate) as caught:
         mustache_pieces(template)
     assert (caught.value.message, caught.value.line) == (message, line)
 

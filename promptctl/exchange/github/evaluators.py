@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -190,7 +190,7 @@ class _Made:
         if test == "equals" and any(filled != filled.strip() for filled in (fill(text, row) for row in self._rows)):
             self.words += "; white space around its text is left aside, with which no reply could be equal"
         if type_ != "regex":
-            self._set({"type": type_}, text, lambda filled: filled)
+            self._set({"type": type_}, text)
             return
         self.words += " of the text's letters in any case, since `starts-with` and `ends-with` tell them apart"
         before, after, strip = (r"\A\s*", "", str.lstrip) if test == "startsWith" else ("", r"\s*\z", str.rstrip)
@@ -199,7 +199,7 @@ class _Made:
             # A reply was stripped first: none began or ended with white space.
             return f"(?is){before}{re.escape(filled)}{after}" if strip(filled) == filled else r"\z."
 
-        self._set({"type": "regex"}, text, pattern, is_pattern=True)
+        self._set({"type": "regex"}, text, pattern)
 
     def _llm(self, llm: Mapping[str, Any]) -> None:
         choices = [each["choice"] for each in llm["choices"]]
@@ -233,14 +233,17 @@ class _Made:
             shape = {"type": "answer-relevance", "threshold": LOWEST_RATING}
             shape |= {} if name == "relevance" else {"prompt": f"judges/github-{name}"}
             asks = name != "fluency" and any("input" in row for row in self._rows)
-            self._set(shape, "{{input}}" if asks else None, lambda filled: filled)
+            self._set(shape, "{{input}}" if asks else None)
             return
         self.words = f"is `llm-rubric`, which passes or fails: no judge that rates {name} can be named in a dataset"
         self.hint = "see how the judge decides on a few replies"
-        self._set({"type": "llm-rubric"}, _RUBRICS[name] + "{{expected}}", lambda filled: filled)
+        self._set({"type": "llm-rubric"}, _RUBRICS[name] + "{{expected}}")
 
-    def _set(self, shape: Assertion, text: str | None, value_of: Any, *, is_pattern: bool = False) -> None:
-        """Make one assertion for all rows if its text can be a template of theirs; else one for each, filled in."""
+    def _set(self, shape: Assertion, text: str | None, value_of: Callable[[str], str] = str) -> None:
+        """Make one assertion for all rows if its text can be a template of theirs; else one for each, filled in.
+
+        `value_of` returns the value of an assertion whose value is not the text itself.
+        """
         if text is None:
             self.common = [{**shape, **self._metric}]
             return
@@ -248,7 +251,7 @@ class _Made:
         known = set().union(*self._rows) if self._rows else set()
         if not any(name in known for name in names):
             self.common = [{**shape, "value": constant_text(value_of(text)), **self._metric}]
-        elif not is_pattern and all(self._is_given(name) for name in names):
+        elif value_of is str and all(self._is_given(name) for name in names):
             self.common = [{**shape, "value": _template(text), **self._metric}]
         else:
             filled = [fill(text, row) for row in self._rows]

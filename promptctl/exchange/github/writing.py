@@ -152,15 +152,7 @@ def _github_text(template: str) -> str | None:
         pieces = pieces_of(template)
     except BadTemplate:
         return None
-    texts: list[str] = []
-    for piece in pieces:
-        if isinstance(piece, TextPiece) and not PLACEHOLDER.search(piece.text):
-            texts.append(piece.text)
-        elif isinstance(piece, VariablePiece) and not piece.filters and len(piece.path) == 1:
-            texts.append(f"{{{{{piece.path[0]}}}}}")
-        else:
-            return None
-    return "".join(texts)
+    return None if any(_faults(pieces)) else "".join(map(_said, pieces))
 
 
 def _has_default(input_: Any) -> bool:

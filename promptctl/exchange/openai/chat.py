@@ -30,7 +30,6 @@ from promptctl.exchange.openai.conversations import (
     unknown_keys,
 )
 from promptctl.files.free_names import FreeNames
-from promptctl.files.strict_json import strict_json
 from promptctl.files.wording import count
 
 _SIGNS = ({"messages"}, {"custom_id", "body"}, {"input", "ideal"})
@@ -63,10 +62,7 @@ def read(source: Source) -> ForeignContents:
     """Return one prompt for all conversations, and a case for each. Raises `InvalidFiles` with every bad line."""
     if source.path.endswith(".jsonl"):
         return _read_lines(source)
-    try:
-        body = strict_json(source.text)
-    except ValueError as error:
-        raise source.refuse(f"this JSON cannot be read: {error}", getattr(error, "lineno", 1)) from None
+    body = source.json()
     fault = fault_of(body.get("messages")) if isinstance(body, dict) else "it is no JSON object"
     if fault is not None:
         raise source.refuse(f"this is no request: {fault}", 1)

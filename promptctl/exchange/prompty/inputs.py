@@ -9,7 +9,6 @@ from typing import Any
 from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.exchange.prompty.properties import KINDS, RICH, declared_kind, kind_of, named_properties, schema_of
 from promptctl.files.document import Key
-from promptctl.files.strict_json import strict_json
 from promptctl.templates.events import ITEM, Use
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -108,11 +107,7 @@ class InputsReader:
         sample = self._header.data.get("sample")
         if isinstance(sample, str):
             found = self._header.source.beside(sample, self._header.place("sample").line)
-            try:
-                sample = strict_json(found.text)
-            except ValueError as error:
-                line = getattr(error, "lineno", 1)
-                raise found.refuse(f"the sample is no JSON: {error}", line, "write a mapping of inputs") from None
+            sample = found.json("write a mapping of inputs", "the sample is no JSON")
         if sample is None:
             return
         if not isinstance(sample, dict):

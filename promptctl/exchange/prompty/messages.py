@@ -20,7 +20,7 @@ from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.exchange.prompty.inputs import InputsReader
 from promptctl.files.media import NotReadable, image_in_prompt
 from promptctl.template_languages.jinja import jinja_text
-from promptctl.template_languages.mustache import BadMustache, MustacheNotes, mustache_pieces
+from promptctl.template_languages.mustache import MustacheNotes, mustache_pieces
 from promptctl.templates import BadTemplate
 from promptctl.templates.events import Include, Use
 from promptctl.templates.uses import uses
@@ -138,7 +138,7 @@ class MessagesReader:
         told = MustacheNotes()
         try:
             pieces = mustache_pieces(section.text, self._inputs.schemas, told)
-        except BadMustache as error:
+        except BadTemplate as error:
             raise self._header.source.refuse(error.message, section.line + error.line - 1, _CUT) from None
         for name, line in told.escaped.items():
             why = "is printed as it is; most Mustache writes `<`, `>` and `&` in it as HTML has them"

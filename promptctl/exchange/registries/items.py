@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from promptctl.errors import InvalidFiles, Place, UsageError
-from promptctl.exchange.drafts import Fate, ImportNote, RegistryVersion, Source
+from promptctl.counting import counted
+from promptctl.errors import InvalidFiles, Place, Problem, UsageError
+from promptctl.exchange.drafts import Fate, ImportNote, PromptDraft, RegistryVersion, Source
 from promptctl.exchange.model_settings import ForeignSettings
 from promptctl.files.free_names import plain_letters
 from promptctl.files.names import id_problem
@@ -176,6 +178,46 @@ def label_for(wish: str) -> str:
     return plain if _is_allowed(plain) else f"label-{plain}".strip("-")
 
 
+def numbered(
+    items: Iterable[RegistryItem], essence: Callable[[Mapping[str, Any]], Any]
+) -> Iterator[tuple[RegistryItem, int]]:
+    """Yield each version with its number: what it says, or its place among those of the same name.
+
+    One that is there twice is left out the second time; raises `InvalidFiles` if its `essence` is different then.
+    """
+    seen, taken = Counter[str](), dict[tuple[str, int], RegistryItem]()
+    for item in items:
+        name, said = item.data["name"], str(item.data.get("version"))
+        seen[name] += 1
+        is_said = said.isascii() and said.isdigit() and len(said) < 10
+        number = (int(said) if is_said else 0) or seen[name]
+        other = taken.setdefault((name, number), item)
+        if other is item:
+            yield item, number
+        elif essence(other.data) != essence(item.data):
+            raise item.refuse(f"version {number} of `{name}` is there twice, with different texts", "version")
+
+
+def drafts_of(
+    versions: Sequence[Version], draft: Callable[[Version], PromptDraft | None]
+) -> tuple[tuple[PromptDraft, ...], list[ImportNote]]:
+    """Return the versions as files of ours, with their notes. Raises `InvalidFiles` with every reason."""
+    drafts: list[PromptDraft] = []
+    notes: list[ImportNote] = []
+    problems: list[Problem] = []
+    for version in counted(versions, "reading versions", len(versions)):
+        try:
+            made = draft(version)
+        except InvalidFiles as error:
+            problems += error.problems
+            continue
+        drafts += [made] if made is not None else []
+        notes += version.notes
+    if problems:
+        raise InvalidFiles(problems)
+    return tuple(drafts), notes
+
+
 @dataclass(slots=True)
 class VersionNotes:
     """Notes on one version of a prompt in a registry, and its place in the history there."""
@@ -219,6 +261,9 @@ class VersionNotes:
                 self.note("changed", key, f"`{wish}` is the label `{label}`: no label here may have that name")
             found[label] = None
         return found
+
+
+Version = TypeVar("Version", bound=VersionNotes)
 
 
 def _is_allowed(name: str) -> bool:

@@ -11,7 +11,7 @@ from promptctl.exchange.registries.items import RegistryItem
 from promptctl.files.yaml_reader import MAX_BYTES
 from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
 from promptctl.template_languages.jinja import jinja_text
-from promptctl.template_languages.mustache import BadMustache, MustacheNotes, mustache_pieces
+from promptctl.template_languages.mustache import MustacheNotes, mustache_pieces
 from promptctl.template_languages.pieces import Piece, TextPiece
 from promptctl.templates import BadTemplate
 from promptctl.templates.events import Include, Use
@@ -96,8 +96,8 @@ class MessageReader:
         try:
             written = jinja_text(mustache_pieces(text, notes=told))
             if any(isinstance(event, Include) for event in uses(written)):
-                raise BadMustache("a partial is included, and Langfuse has none")
-        except (BadMustache, BadTemplate) as error:
+                raise BadTemplate("a partial is included, and Langfuse has none")
+        except BadTemplate as error:
             message = f"the text has sections of Mustache that cannot be read: {error.message}"
             raise self.item.refuse(message, "prompt", "write it without them, or leave this version out") from None
         self.names = InputNames(self.has_sections)
