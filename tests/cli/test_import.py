@@ -362,8 +362,8 @@ def test_a_loss_in_a_dataset_of_two_prompts_is_said_once(cli: Cli, inside: Path)
 
 def test_the_help_names_every_format(cli: Cli) -> None:
     into, out = (cli(command, "--help").out for command in ("import", "export"))
-    assert all(re.search(rf"\b{each.name}\b", into) for each in FORMATS if each.is_read)
-    assert all(re.search(rf"\b{each.name}\b", out) for each in FORMATS if each.is_written)
+    assert all(re.search(rf"\b{each.name}\b", into) for each in FORMATS if each.reads)
+    assert all(re.search(rf"\b{each.name}\b", out) for each in FORMATS if each.writes)
 
 
 def test_two_versions_of_a_prompt_are_not_written_to_one_file(cli: Cli, inside: Path) -> None:

@@ -12,7 +12,7 @@ from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.formats import FORMATS, ForeignFormat
 from tests.exchange.conftest import source
 
-READ = [each for each in FORMATS if each.is_read]
+READ = [each for each in FORMATS if each.reads]
 PATHS = ("x.yaml", "x.json", "x.jsonl", "x.md", "x.prompt", "x.prompty", "config.json")
 WORDS = (
     "---\n", "\n", "  ", "- ", ": ", "model: m\n", "name: n\n", "messages:\n", "prompts: [a]\n", "tests: [",

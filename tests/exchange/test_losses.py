@@ -22,7 +22,7 @@ from promptctl.template_languages.pieces import TextPiece, VariablePiece
 from promptctl.versions.prompt_at_version import PromptAtVersion, Version, parse_ref
 
 # ts and py are code that is never read back; requests of OpenAI are rendered, so that nothing of the template is left.
-_ROUND = [each.name for each in FORMATS if each.is_read and each.is_written]
+_ROUND = [each.name for each in FORMATS if each.reads and each.writes]
 _PARTIAL = {"prompts/parts/rules.j2": "Be kind to {{ a }}.{# why #}\n"}
 _FUNCTION = {
     "name": "look",
