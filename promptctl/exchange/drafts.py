@@ -204,6 +204,11 @@ class ImportNote:
         return {"fate": self.fate, "part": self.part, **where, "message": self.message, "hint": self.hint}
 
 
+def by_line(notes: Iterable[ImportNote]) -> tuple[ImportNote, ...]:
+    """Return notes in the order of the file's lines."""
+    return tuple(sorted(notes, key=lambda note: (note.place.line or 0) if note.place else 0))
+
+
 def counted(notes: Iterable[ImportNote]) -> dict[Fate, int]:
     """Return how many notes there are of each fate."""
     fates = [note.fate for note in notes]
@@ -223,10 +228,10 @@ def collapsed(notes: Sequence[ImportNote]) -> tuple[ImportNote, ...]:
 
 
 class NotesOn:
-    """Reads a foreign file whose document is YAML or JSON; `notes` say what became of the parts, each at its place."""
+    """Reads a foreign file of YAML or JSON, or with such a `document` in it; `notes` say what became of the parts."""
 
-    def __init__(self, source: Source) -> None:
-        self.source, self.document = source, source.document
+    def __init__(self, source: Source, document: Document | None = None) -> None:
+        self.source, self.document = source, document or source.document
         self.notes: list[ImportNote] = []
 
     def note(self, fate: Fate, message: str, *keys: Key, part: str | None = None, hint: str | None = None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import FileDraft, ForeignContents, NotesOn, PromptDraft, Source
+from promptctl.exchange.drafts import FileDraft, ForeignContents, NotesOn, PromptDraft, Source, by_line
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of
 from promptctl.files.document import Key
 from promptctl.files.free_names import first_free
@@ -29,10 +29,6 @@ _INPUT = "input"
 _ALIASES = {"4o": "gpt-4o", "4o-mini": "gpt-4o-mini", "chatgpt": "gpt-3.5-turbo", "gpt4": "gpt-4", "4": "gpt-4"}
 _OPENAI = re.compile(r"(?:gpt-|o\d|chatgpt-).*")
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
-_NOT_HERE = {
-    "extract": "what a program does with the reply is no part of a prompt",
-    "extract_last": "what a program does with the reply is no part of a prompt",
-}
 
 
 def is_one(source: Source) -> bool:
@@ -81,9 +77,8 @@ class _TemplateReader(NotesOn):
         for key in [each for each in self._data if each not in _KEYS]:
             self.note("dropped", "is no key of llm", key)
         files = tuple(FileDraft(path, text, self.source.place(1)) for path, text in self._files.items())
-        notes = sorted(self.notes, key=lambda note: (note.place.line or 0) if note.place else 0)
         draft = PromptDraft(self.source.stem, native, self.source.place(1))
-        return ForeignContents((draft,), (), files, tuple(notes))
+        return ForeignContents((draft,), (), files, by_line(self.notes))
 
     def _refuse(self, keys: tuple[Key, ...], message: str, hint: str) -> None:
         place = self.document.key_place(*keys)
@@ -110,9 +105,9 @@ class _TemplateReader(NotesOn):
             found["model"] = full
             hint = None if "/" in full else "write the id that LiteLLM has for it"
             self.note("kept" if full == model else "changed", f"is written as `{full}`", "model", hint=hint)
-        for key, message in _NOT_HERE.items():
+        for key in ("extract", "extract_last"):
             if key in self._data:
-                self.note("dropped", message, key)
+                self.note("dropped", "what a program does with the reply is no part of a prompt", key)
         return found
 
     def _options(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, Source
+from promptctl.exchange.drafts import ForeignContents, ImportNote, NotesOn, PromptDraft, Source
 from promptctl.exchange.front_matter import PromptText, keys_of, prompt_text
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of
 from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
@@ -36,45 +36,41 @@ def read(source: Source) -> ForeignContents:
         raise source.refuse("there is no header between lines of `---`", 1, "add one, if only with `model:`")
     if not parts.body:
         raise source.refuse("there is no text below the header", parts.line, "write the prompt's text there")
-    reader = _Header(parts)
+    reader = _Header(source, parts.matter)
     messages = list(_messages(parts, reader.notes))
     native = reader.native(dict.fromkeys(name for message in messages for name in message.pop("names")))
     native["messages"] = messages
     return ForeignContents((PromptDraft(source.stem, native, source.place(1)),), notes=tuple(reader.notes))
 
 
-class _Header:
-    def __init__(self, parts: PromptText) -> None:
-        self._parts = parts
-        self.notes: list[ImportNote] = []
-
+class _Header(NotesOn):
     def native(self, names: Mapping[str, None]) -> dict[str, Any]:
         """Return the keys of a native prompt, with these variables of its text among the inputs."""
         native: dict[str, Any] = {}
         settings = ForeignSettings()
         metadata: dict[str, Any] = {}
         inputs: dict[str, Any] = {}
-        for key, value in self._parts.data.items():
+        for key, value in (self.document.data or {}).items():
             if key in ("name", "title") and "name" not in native and value not in (None, ""):
                 native["name"] = str(value)
-                self._note("kept" if key == "name" else "changed", key, "is the name")
+                self.note("kept" if key == "name" else "changed", "is the name", key)
             elif key in ("description", "model") and isinstance(value, str) and value.strip():
                 native[key] = value.strip()
-                self._note("kept", key, "as it is")
+                self.note("kept", "as it is", key)
             elif key == "tags" and isinstance(value, list) and all(isinstance(tag, str) and tag for tag in value):
                 native["tags"] = list(dict.fromkeys(value))
-                self._note("kept", key, "as it is")
+                self.note("kept", "as it is", key)
             elif key in _INPUTS and isinstance(value, list | dict):
                 inputs |= self._inputs(key, value)
             elif parameter_of(key) is not None and (place := settings.take(key, value)[0]):
-                self._note("changed", key, f"is {place}")
+                self.note("changed", f"is {place}", key)
             elif value is not None:
                 metadata[key] = value
-                self._note("changed", key, f"is under metadata.{key}: promptctl has no such key")
+                self.note("changed", f"is under metadata.{key}: promptctl has no such key", key)
         for name in names:
             if name not in inputs:
                 inputs[name] = {"type": "string"}
-                self._note("changed", name, "is an input, as the text names it; the header does not", at="")
+                self.note("changed", "is an input, as the text names it; the header does not", "", part=name)
         return {**native, **settings.data, **({"metadata": metadata} if metadata else {}), "inputs": inputs}
 
     def _inputs(self, key: str, value: list[Any] | dict[str, Any]) -> dict[str, Any]:
@@ -84,18 +80,11 @@ class _Header:
         for at, each in listed:
             name = at if isinstance(at, str) else each.get("name") if isinstance(each, dict) else each
             if not isinstance(name, str) or not _NAME.match(name):
-                hint = "name it with letters, digits and `_`"
-                self.notes.append(
-                    ImportNote("dropped", f"{key}.{at}", "is no name of an input", self._parts.place(key, at), hint)
-                )
+                self.note("dropped", "is no name of an input", key, at, hint="name it with letters, digits and `_`")
                 continue
             found[name] = _schema(each if isinstance(at, str) or isinstance(each, dict) else {})
-            self.notes.append(ImportNote("kept", f"{key}.{name}", "is an input", self._parts.place(key, at)))
+            self.note("kept", "is an input", key, at, part=f"{key}.{name}")
         return found
-
-    def _note(self, fate: Any, part: str, message: str, at: str | None = None) -> None:
-        place = self._parts.place(part if at is None else at)
-        self.notes.append(ImportNote(fate, part, message, place))
 
 
 def _schema(told: Any) -> dict[str, Any]:

@@ -68,26 +68,24 @@ class Written:
 
 
 class PromptWriter:
-    """Writes one prompt in a foreign format; `losses` are the parts of it that the format does not say."""
+    """Writes one prompt in a foreign format, or a `dataset` of it; `losses` are the parts that the format does not say.
 
-    def __init__(self, given: PromptToWrite) -> None:
+    The keys of a loss are those of the dataset's file, if there is one, or of the prompt's.
+    """
+
+    def __init__(self, given: PromptToWrite, dataset: DatasetToWrite | None = None) -> None:
         self.given = given
         self.prompt = given.prompt
+        self.document = given.document if dataset is None else dataset.document
         self.losses: list[ExportLoss] = []
 
     def files(self) -> Mapping[str, bytes]:
         """Return the prompt's files, path to bytes."""
         raise NotImplementedError
 
-    def lose(
-        self, why: str, *keys: Key, part: str | None = None, line: int | None = None, of: DatasetToWrite | None = None
-    ) -> None:
-        """Put down that the value at `keys` is not said, or a `line` of its text; `part` is its name if not its keys.
-
-        `of` is the dataset that the keys are of, if they are not the prompt's.
-        """
-        document = (of or self.given).document
-        place = document.key_place(*keys) if line is None else document.line_place(line, *keys)
+    def lose(self, why: str, *keys: Key, part: str | None = None, line: int | None = None) -> None:
+        """Put down that the value at `keys`, or a `line` of its text, is not said; `part` is its name if not its keys."""
+        place = self.document.key_place(*keys) if line is None else self.document.line_place(line, *keys)
         self.losses.append(ExportLoss(part or ".".join(map(str, keys)), why, place))
 
     def lose_unsaid(self, said: Collection[str], why: str) -> None:

@@ -7,8 +7,9 @@ A template alone does not say which, so whoever reads one says what is known of 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from promptctl.template_languages.pieces import (
@@ -58,8 +59,7 @@ def mustache_pieces(
     >>> mustache_pieces("{{#tags}}{{.}}, {{/tags}}", {"tags": {"type": "array"}})[0].body
     (VariablePiece(path=('item',), filters=(), line=1), TextPiece(text=', '))
     """
-    tags = _tags_of(text)
-    reader = _SectionReader(tags, schemas or {}, notes if notes is not None else MustacheNotes())
+    reader = _SectionReader(_tags_of(text), schemas or {}, notes if notes is not None else MustacheNotes())
     return tuple(reader.body(None, (), 0))
 
 
@@ -72,7 +72,7 @@ class _Level:
 
 
 class _SectionReader:
-    def __init__(self, tags: Sequence[MustacheTag], schemas: Mapping[str, Any], notes: MustacheNotes) -> None:
+    def __init__(self, tags: Iterable[MustacheTag], schemas: Mapping[str, Any], notes: MustacheNotes) -> None:
         self._tags = list(tags)
         self._schemas = schemas
         self._notes = notes
@@ -171,13 +171,15 @@ def _below(schema: Any, names: Sequence[str]) -> Any:
     return schema
 
 
-def _tags_of(text: str) -> list[MustacheTag]:
-    """Return texts and tags, with the white space of lines that hold nothing but one tag left out."""
-    found: list[tuple[MustacheTag, int, int]] = []
+def _tags_of(text: str) -> Iterator[MustacheTag]:
+    """Yield texts and tags, with the white space of lines that hold nothing but one tag left out."""
     opening, closing, at, line = "{{", "}}", 0, 1
-    while (start := text.find(opening, at)) >= 0:
+    for number in count():
+        start = text.find(opening, at)
+        if start < 0:
+            break
         line += text.count("\n", at, start)
-        if len(found) >= _MOST_TAGS:
+        if number >= _MOST_TAGS:
             raise BadTemplate(f"the template has more than {_MOST_TAGS:,} tags", line)
         inner = start + len(opening)
         sign = text[inner : inner + 1]
@@ -192,35 +194,18 @@ def _tags_of(text: str) -> list[MustacheTag]:
                 raise BadTemplate("a change of delimiters names none", line)
             opening, closing = marks[1], marks[2]
         sign = sign if sign in "#^/!>&{=" else ""
-        found.append((MustacheTag(sign, name.removeprefix(sign).strip(), line), start, end + len(end_mark)))
-        line += text.count("\n", start, end)
-        at = end + len(end_mark)
-    return _without_lonely_lines(text, found)
-
-
-def _without_lonely_lines(text: str, found: Sequence[tuple[MustacheTag, int, int]]) -> list[MustacheTag]:
-    tags: list[MustacheTag] = []
-    at, line = 0, 1
-    for number, (tag, start, end) in enumerate(found):
-        if tag.sign and tag.sign in "#^/!>=":
-            start, end = _lonely_line(text, found, number) or (start, end)
-        if text[at:start]:
-            tags.append(MustacheTag("text", text[at:start], line))
-        tags.append(tag)
-        line += text.count("\n", at, end)
-        at = end
+        first, last = _lonely_line(text, start, end + len(end_mark), sign)
+        if text[at:first]:
+            yield MustacheTag("text", text[at:first], line)
+        yield MustacheTag(sign, name.removeprefix(sign).strip(), line)
+        line += text.count("\n", start, last)
+        at = last
     if text[at:]:
-        tags.append(MustacheTag("text", text[at:], line))
-    return tags
+        yield MustacheTag("text", text[at:], line)
 
 
-def _lonely_line(text: str, found: Sequence[tuple[MustacheTag, int, int]], number: int) -> tuple[int, int] | None:
-    """Return where the line of a tag begins and ends if it holds nothing else."""
-    _, start, end = found[number]
-    earlier = found[number - 1][2] if number else 0
-    later = found[number + 1][1] if number + 1 < len(found) else len(text)
-    before = text.rfind("\n", earlier, start) + 1 or (earlier if not number else -1)
-    after = text.find("\n", end, later) + 1 or (later if number + 1 == len(found) else -1)
-    if before < 0 or after < 0 or text[before:start].strip(" \t") or text[end:after].strip(" \t\r\n"):
-        return None
-    return before, after
+def _lonely_line(text: str, start: int, end: int, sign: str) -> tuple[int, int]:
+    """Return where a tag begins and ends; with its line, if it prints nothing and stands alone there."""
+    before, after = text.rfind("\n", 0, start) + 1, text.find("\n", end) + 1 or len(text)
+    is_alone = not text[before:start].strip(" \t") and not text[end:after].strip(" \t\r\n")
+    return (before, after) if sign and sign in "#^/!>=" and is_alone else (start, end)

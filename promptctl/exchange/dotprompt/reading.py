@@ -219,7 +219,7 @@ def written_inputs(inputs: Inputs, result: ReadSettings, *, history: str | None)
     for key in dict.fromkeys([*inputs.defaults, *inputs.found]):
         name = inputs.name_of(key)
         if name not in written:
-            written[name] = _found(key, inputs.found.get(key, {}), inputs)
+            written[name] = _input(inputs.found.get(key, {}), key, inputs, is_required=not inputs.is_declared)
             _note_found(key, name, inputs, result)
     if history:
         written[history] = {"type": "array", "default": []}
@@ -276,15 +276,6 @@ def _input(schema: Any, key: str, inputs: Inputs, *, is_required: bool) -> dict[
     return written
 
 
-def _found(key: str, found: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
-    written = dict(found)
-    if key in inputs.defaults:
-        written["default"] = inputs.defaults[key]
-    elif inputs.is_declared:
-        written["required"] = False
-    return written
-
-
 def _places(schema: Mapping[str, Any]) -> dict[str, Keys]:
     """Return the way in the front matter to each input that it declares."""
     if is_picoschema(schema):
@@ -295,14 +286,13 @@ def _places(schema: Mapping[str, Any]) -> dict[str, Keys]:
 def _note_declared(key: str, keys: Keys, inputs: Inputs, result: ReadSettings, *, is_required: bool) -> None:
     name = inputs.name_of(key)
     is_renamed = "" if name == key else ", a name that Jinja takes"
-    if key in inputs.defaults or is_required:
-        fate: Fate = "changed" if is_renamed else "kept"
-        more = ""
-        if key in inputs.added_defaults:
-            fate, more = "changed", " with an empty default: a missing one is empty there"
-            more += ", so nothing in it is required" if key in inputs.loosened else ""
-    else:
-        fate, more = "changed", " that is not required; it cannot be null"
+    more = ""
+    if key not in inputs.defaults and not is_required:
+        more = " that is not required; it cannot be null"
+    elif key in inputs.added_defaults:
+        more = " with an empty default: a missing one is empty there"
+        more += ", so nothing in it is required" if key in inputs.loosened else ""
+    fate: Fate = "changed" if is_renamed or more else "kept"
     result.note(fate, keys, f"is written as inputs.{name}{is_renamed}{more}", part=f"input.schema.{key}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import DatasetDraft, ForeignContents, ImportNote, PromptDraft, Source
+from promptctl.exchange.drafts import DatasetDraft, ForeignContents, ImportNote, PromptDraft, Source, by_line
 from promptctl.exchange.github.evaluators import GitHubTests, graded
 from promptctl.files.document import Document
 from promptctl.files.names import PROMPT_SUFFIXES
@@ -56,7 +56,7 @@ def read(source: Source) -> ForeignContents:
         prompts += tests.judges if tests.cases else []
         if tests.cases:
             datasets = (DatasetDraft(wish, _dataset(wish, tests), document.key_place("testData")),)
-    return ForeignContents(tuple(prompts), datasets, notes=tuple(sorted(notes, key=_line)))
+    return ForeignContents(tuple(prompts), datasets, notes=by_line(notes))
 
 
 def _is_filled_in(found: GitHubPrompt) -> bool:
@@ -135,7 +135,3 @@ def _response_note(document: Document, found: GitHubPrompt, key: str) -> Iterato
         yield ImportNote("changed", key, "is `response_format`", place)
     elif key == "responseFormat":
         yield ImportNote("kept", key, "is text, as it is without it", place)
-
-
-def _line(note: ImportNote) -> int:
-    return (note.place.line if note.place else None) or 0

@@ -12,6 +12,7 @@ from promptctl.datasets.matrix import InvalidMatrix, unfold
 from promptctl.exchange.github.evaluators import LOWEST_RATING
 from promptctl.exchange.written import (
     DatasetToWrite,
+    ExportLoss,
     PromptToWrite,
     PromptWriter,
     Written,
@@ -50,30 +51,39 @@ class RowsToWrite(PromptWriter):
         evaluators: list[dict[str, Any]] = []
         for dataset in self.given.datasets:
             self.losses += lost_dataset_keys(dataset, _SAID_BY_TESTS, _NO_TEST)
-            own = list(self._rows(dataset))
-            rows += own
-            self._tell_ids(dataset, own)
-            evaluators += self._evaluators(dataset)
+            writer = _DatasetRows(self.given, dataset)
+            rows += writer.rows()
+            evaluators += writer.evaluators()
+            self.losses += writer.losses
         if len(self.given.datasets) > 1:
             others = ", ".join(f"`{each.path}`" for each in self.given.datasets)
             words = f"become one list of tests ({others}): each evaluator grades all of them"
-            self.lose(words, part="datasets", of=self.given.datasets[0])
+            self.losses.append(ExportLoss("datasets", words, self.given.datasets[0].document.key_place()))
         return {**({"testData": rows} if rows else {}), **({"evaluators": evaluators} if evaluators else {})}
 
-    def _tell_ids(self, dataset: DatasetToWrite, rows: Sequence[Mapping[str, Any]]) -> None:
-        ids = [case.get("id") for case in dataset.data["cases"]]
-        if ids != list(github_ids(rows)):
-            words = "is lost: rows have no ids, and are called after what is in them"
-            self.lose(words, "cases", 0, part="cases.id", of=dataset)
 
-    def _rows(self, dataset: DatasetToWrite) -> Iterator[dict[str, Any]]:
-        defaults: Mapping[str, Any] = dataset.data.get("defaults", {})
+class _DatasetRows(PromptWriter):
+    """The rows and evaluators of one dataset."""
+
+    def __init__(self, given: PromptToWrite, dataset: DatasetToWrite) -> None:
+        super().__init__(given, dataset)
+        self._data = dataset.data
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each case, or each cell of its matrix."""
+        rows = list(self._rows())
+        if [case.get("id") for case in self._data["cases"]] != list(github_ids(rows)):
+            self.lose("is lost: rows have no ids, and are called after what is in them", "cases", 0, part="cases.id")
+        return rows
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        defaults: Mapping[str, Any] = self._data.get("defaults", {})
         declared = self.prompt.inputs
-        own = [index for index, case in enumerate(dataset.data["cases"]) if case.get("assert")]
+        own = [index for index, case in enumerate(self._data["cases"]) if case.get("assert")]
         if own:
             words = f"of {len(own)} case{'s' * (len(own) > 1)} are lost: GitHub's evaluators grade all rows alike"
-            self.lose(words, "cases", own[0], "assert", part="cases.assert", of=dataset)
-        for index, case in enumerate(dataset.data["cases"]):
+            self.lose(words, "cases", own[0], "assert", part="cases.assert")
+        for index, case in enumerate(self._data["cases"]):
             given = {**defaults.get("inputs", {}), **case.get("inputs", {})}
             filled = {name: each.default for name, each in declared.items() if _has_default(each) and name not in given}
             expected = {"expected": case["expected"]} if "expected" in case else {}
@@ -81,30 +91,31 @@ class RowsToWrite(PromptWriter):
             try:
                 cells = list(unfold(matrix)) if matrix else [("", {})]
             except InvalidMatrix as error:
-                self.lose(f"cannot be written out: {error}", "cases", index, part="cases.matrix", of=dataset)
+                self.lose(f"cannot be written out: {error}", "cases", index, part="cases.matrix")
                 continue
             if matrix:
                 words = f"is written out as {len(cells)} rows: GitHub's tests have no lists of values"
-                self.lose(words, "cases", index, part="cases.matrix", of=dataset)
+                self.lose(words, "cases", index, part="cases.matrix")
             for _, values in cells:
                 metadata = {**defaults.get("metadata", {}), **case.get("metadata", {})}
                 yield {**metadata, **filled, **given, **values, **expected}
 
-    def _evaluators(self, dataset: DatasetToWrite) -> Iterator[dict[str, Any]]:
-        assertions = dataset.data.get("defaults", {}).get("assert", ())
+    def evaluators(self) -> Iterator[dict[str, Any]]:
+        """Yield the evaluator of each assertion that has one."""
+        assertions = self._data.get("defaults", {}).get("assert", ())
         for index, assertion in enumerate(assertions):
             at = ("defaults", "assert", index)
             part = f"defaults.assert.{index} ({assertion['type']})"
             for key, why in _OTHER_KEYS.items():
                 if key in assertion:
-                    self.lose(why, *at, key, part=f"{part}.{key}", of=dataset)
+                    self.lose(why, *at, key, part=f"{part}.{key}")
             made, why = _evaluator(assertion)
             if why:
-                self.lose(why, *at, part=part, of=dataset)
+                self.lose(why, *at, part=part)
             if made is not None:
                 yield {"name": assertion.get("metric") or f"{assertion['type']}-{index + 1}", **made}
         reads = any(_EXPECTED in str(each.get("value", _EXPECTED)).replace(" ", "") for each in assertions)
-        if any("expected" in case for case in dataset.data["cases"]) and not reads:
+        if any("expected" in case for case in self._data["cases"]) and not reads:
             yield {"name": "expected", "string": {"equals": _EXPECTED}}
 
 

@@ -106,7 +106,8 @@ def _read_lines(source: Source) -> ForeignContents:
     for group in alike(conversations):
         shared = shared_prompt([conversations[index] for index in group])
         place, wish = source.place(conversations[group[0]].line), names.take(source.stem)
-        own = [_with_inputs(cases[index], inputs) for index, inputs in zip(group, shared.cases, strict=True)]
+        pairs = zip(group, shared.cases, strict=True)
+        own = [{**cases[index], **({"inputs": inputs} if inputs else {})} for index, inputs in pairs]
         prompts.append(PromptDraft(wish, {**data, **shared.data}, place))
         datasets.append(DatasetDraft(wish, {"prompts": [wish], "cases": own}, place))
         notes.append(
@@ -114,10 +115,6 @@ def _read_lines(source: Source) -> ForeignContents:
         )
     notes += _answer_notes(source, rows, conversations, cases)
     return ForeignContents(tuple(prompts), tuple(datasets), notes=tuple(notes))
-
-
-def _with_inputs(case: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**case, **({"inputs": dict(inputs)} if inputs else {})}
 
 
 def _answer_notes(

@@ -34,24 +34,23 @@ _TEXT = (
 class WrittenTests(PromptWriter):
     """The tests of one prompt in promptfoo's words, and what those lack."""
 
-    def __init__(self, given: PromptToWrite) -> None:
-        super().__init__(given)
-        self._filled_in: set[str] = set()
-
     def data(self) -> dict[str, Any]:
         """Return `defaultTest` and `tests`; neither if there is no dataset."""
         inputs = self.prompt.inputs
         declared = {name: each.default for name, each in inputs.items() if each.default is not MISSING}
         tests: list[dict[str, Any]] = []
         default: dict[str, Any] = {}
+        filled_in: set[str] = set()
         is_one = len(self.given.datasets) == 1
         for dataset in self.given.datasets:
             losses = lost_dataset_keys(dataset, _SAID, _NO_KEY)
             is_told = dataset.data.get("description") == self.prompt.description
             self.losses += (loss for loss in losses if not (is_told and loss.part == "description"))
-            given = dict(self._defaults(dataset))
+            writer = _DatasetTests(self.given, dataset, filled_in)
+            given = dict(writer.defaults())
             common = {"vars": {**declared, **given.pop("vars", {})}, **given}
-            found = self._tests(dataset, common)
+            found = list(writer.tests(common))
+            self.losses += writer.losses
             tests += found if is_one else (_merged(common, test) for test in found)
             default = common if is_one else {}
         default = default or ({"vars": declared} if declared else {})
@@ -60,24 +59,33 @@ class WrittenTests(PromptWriter):
             default["options"] = dict(_AS_IT_IS)
         return {**({"defaultTest": default} if default else {}), **({"tests": tests} if tests else {})}
 
-    def _defaults(self, dataset: DatasetToWrite) -> Iterator[tuple[str, Any]]:
-        defaults: Mapping[str, Any] = dataset.data.get("defaults", {})
+
+class _DatasetTests(PromptWriter):
+    """The tests of one dataset; `filled_in` are the variables of which it was told that promptfoo fills them in."""
+
+    def __init__(self, given: PromptToWrite, dataset: DatasetToWrite, filled_in: set[str]) -> None:
+        super().__init__(given, dataset)
+        self._data, self._filled_in = dataset.data, filled_in
+
+    def defaults(self) -> Iterator[tuple[str, Any]]:
+        """Yield what holds for all tests, by its keys."""
+        defaults: Mapping[str, Any] = self._data.get("defaults", {})
         if (acting := _acting(defaults)) is not None:
-            why = f"say `{acting}`, which promptfoo would load or run: they are left out"
-            self.lose(why, "defaults", of=dataset)
+            self.lose(f"say `{acting}`, which promptfoo would load or run: they are left out", "defaults")
             defaults = {}
         yield "vars", dict(defaults.get("inputs", {}))
-        self._tell_filled_in(dataset, defaults.get("inputs", {}), "defaults", "inputs")
-        if assertions := self._assertions(dataset, defaults.get("assert", ()), ("defaults", "assert")):
+        self._tell_filled_in(defaults.get("inputs", {}), "defaults", "inputs")
+        if assertions := self._assertions(defaults.get("assert", ()), ("defaults", "assert")):
             yield "assert", assertions
         for key in ("threshold", "metadata"):
             if key in defaults:
                 yield key, defaults[key]
 
-    def _tests(self, dataset: DatasetToWrite, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        defaults: Mapping[str, Any] = dataset.data.get("defaults", {})
+    def tests(self, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the tests, as they are beside what is common to all."""
+        defaults: Mapping[str, Any] = self._data.get("defaults", {})
         reads = any(map(_reads_expected, defaults.get("assert", ())))
-        for index, case in enumerate(dataset.data["cases"]):
+        for index, case in enumerate(self._data["cases"]):
             test: dict[str, Any] = {}
             values, own = dict(case.get("inputs", {})), [*case.get("assert", ())]
             if "expected" in case:
@@ -88,10 +96,10 @@ class WrittenTests(PromptWriter):
             if (acting := _acting([values, own, case.get("matrix", {}), case.get("metadata", {})])) is not None:
                 # Not even `--lossy` writes it: a value of a case would become code, or a file of the machine.
                 why = f"says `{acting}`, which promptfoo would load or run: the case is left out"
-                self.lose(why, "cases", index, part=f"cases.{case.get('id', index + 1)}", of=dataset)
+                self.lose(why, "cases", index, part=f"cases.{case.get('id', index + 1)}")
                 continue
-            self._tell_filled_in(dataset, {**case.get("matrix", {}), **values}, "cases", index)
-            if assertions := self._assertions(dataset, own, ("cases", index, "assert")):
+            self._tell_filled_in({**case.get("matrix", {}), **values}, "cases", index)
+            if assertions := self._assertions(own, ("cases", index, "assert")):
                 test["assert"] = assertions
             test |= {"threshold": case["threshold"]} if "threshold" in case else {}
             test |= {"providerOutput": case["output"]} if case.get("output") is not None else {}
@@ -100,7 +108,7 @@ class WrittenTests(PromptWriter):
             metadata = {**case.get("metadata", {}), **({"tags": tags} if tags else {})}
             matrix = {**defaults.get("matrix", {}), **case.get("matrix", {})}
             matrix = {name: each for name, each in matrix.items() if name not in values}
-            for ending, cell in self._cells(dataset, matrix, {**common["vars"], **values}, index):
+            for ending, cell in self._cells(matrix, {**common["vars"], **values}, index):
                 own_id = {"id": id_ + ending} if case.get("description") else {}
                 whole: dict[str, Any] = {"description": case.get("description") or id_ + ending}
                 given = {**values, **cell}
@@ -109,16 +117,16 @@ class WrittenTests(PromptWriter):
                     whole["options"] = dict(_AS_IT_IS)
                 yield {**whole, **test, **({"metadata": {**own_id, **metadata}} if own_id or metadata else {})}
 
-    def _tell_filled_in(self, dataset: DatasetToWrite, values: Mapping[str, Any], *at: str | int) -> None:
+    def _tell_filled_in(self, values: Mapping[str, Any], *at: str | int) -> None:
         """Put down each variable, once, that has a value which promptfoo renders before it puts it in."""
         for name, value in values.items():
             if name not in self._filled_in and any("{{" in text or "{%" in text for text in texts_in(value)):
                 self._filled_in.add(name)
                 words = "has braces in a value, which is text here: promptfoo fills them in"
-                self.lose(words, *at, part=f"cases.inputs.{name}", of=dataset)
+                self.lose(words, *at, part=f"cases.inputs.{name}")
 
     def _cells(
-        self, dataset: DatasetToWrite, matrix: Mapping[str, Any], values: Mapping[str, Any], index: int
+        self, matrix: Mapping[str, Any], values: Mapping[str, Any], index: int
     ) -> list[tuple[str, dict[str, Any]]]:
         """Return the values of a matrix as lists, if promptfoo makes the same tests of those; else one by one."""
         if not matrix:
@@ -129,73 +137,67 @@ class WrittenTests(PromptWriter):
         try:
             cells = list(unfold(matrix))
         except InvalidMatrix as error:
-            self.lose(f"cannot be written out: {error}", "cases", index, part="cases.matrix", of=dataset)
+            self.lose(f"cannot be written out: {error}", "cases", index, part="cases.matrix")
             return []
         words = f"is written out as {len(cells)} tests: promptfoo makes tests of lists of texts alone"
-        self.lose(words, "cases", index, part="cases.matrix", of=dataset)
+        self.lose(words, "cases", index, part="cases.matrix")
         return cells
 
-    def _assertions(self, dataset: DatasetToWrite, given: Any, at: tuple[str | int, ...]) -> list[dict[str, Any]]:
-        made = (self._assertion(dataset, each, (*at, index)) for index, each in enumerate(given))
+    def _assertions(self, given: Any, at: tuple[str | int, ...]) -> list[dict[str, Any]]:
+        made = (self._assertion(each, (*at, index)) for index, each in enumerate(given))
         return [each for each in made if each is not None]
 
-    def _assertion(
-        self, dataset: DatasetToWrite, assertion: Mapping[str, Any], at: tuple[str | int, ...]
-    ) -> dict[str, Any] | None:
+    def _assertion(self, assertion: Mapping[str, Any], at: tuple[str | int, ...]) -> dict[str, Any] | None:
         type_ = assertion["type"]
         plain = type_.removeprefix(NOT)
         part = f"assert ({type_})"
         if plain == "python" or plain in _NOT_THERE:
-            self.lose("is lost: promptfoo has no assertion like it", *at, part=part, of=dataset)
+            self.lose("is lost: promptfoo has no assertion like it", *at, part=part)
             return None
         made: dict[str, Any] = {"type": type_}
         for key in _LOST_OPTIONS:
             if key in assertion:
-                self.lose(
-                    "is lost: promptfoo's assertion has no such option", *at, key, part=f"{part}.{key}", of=dataset
-                )
+                self.lose("is lost: promptfoo's assertion has no such option", *at, key, part=f"{part}.{key}")
         if plain == "assert-set":
-            inner = self._assertions(dataset, assertion["assert"], (*at, "assert"))
+            inner = self._assertions(assertion["assert"], (*at, "assert"))
             if type_.startswith(NOT) or not inner:
-                self.lose("is lost: promptfoo negates no set, and has none that is empty", *at, part=part, of=dataset)
+                self.lose("is lost: promptfoo negates no set, and has none that is empty", *at, part=part)
                 return None
             made["assert"] = inner
         value = assertion.get("value", _EXPECTED if plain in _TEXT or plain == "levenshtein" else None)
         if value is not None:
-            made["value"] = self._value(dataset, value, part, at)
+            made["value"] = self._value(value, part, at)
         for key in ("threshold", "weight", "metric"):
             if key in assertion:
                 made[key] = assertion[key]
         if "model" in assertion:
-            made["provider"] = self._grader(dataset, assertion["model"], plain, part, at)
+            made["provider"] = self._grader(assertion["model"], plain, part, at)
         if "path" in assertion:
-            self._path(dataset, assertion["path"], made, part, at)
+            self._path(assertion["path"], made, part, at)
         return made
 
-    def _value(self, dataset: DatasetToWrite, value: Any, part: str, at: tuple[str | int, ...]) -> Any:
+    def _value(self, value: Any, part: str, at: tuple[str | int, ...]) -> Any:
         if isinstance(value, str):
             written, findings = nunjucks_of_jinja(value)
             for finding in findings:
-                self.lose(finding.message, *at, part=f"{part}.value", of=dataset)
+                self.lose(finding.message, *at, part=f"{part}.value")
             return written
         if isinstance(value, list):
-            return [self._value(dataset, each, part, at) for each in value]
+            return [self._value(each, part, at) for each in value]
         return value
 
-    def _grader(self, dataset: DatasetToWrite, model: str, plain: str, part: str, at: tuple[str | int, ...]) -> str:
+    def _grader(self, model: str, plain: str, part: str, at: tuple[str | int, ...]) -> str:
         if plain == "similar" and model.startswith("openai/"):
             return f"openai:embedding:{model.removeprefix('openai/')}"
         provider = provider_of(model)
         if provider is None:
-            self.lose("is asked through a proxy of LiteLLM there", *at, part=f"{part}.model", of=dataset)
+            self.lose("is asked through a proxy of LiteLLM there", *at, part=f"{part}.model")
         return provider or f"litellm:{model}"
 
-    def _path(
-        self, dataset: DatasetToWrite, path: str, made: dict[str, Any], part: str, at: tuple[str | int, ...]
-    ) -> None:
+    def _path(self, path: str, made: dict[str, Any], part: str, at: tuple[str | int, ...]) -> None:
         steps = path.removeprefix("$")
         if any(sign in steps for sign in ("*", "..", "?", ":", "-")):
-            self.lose("is lost: only plain steps are an expression of JavaScript", *at, part=f"{part}.path", of=dataset)
+            self.lose("is lost: only plain steps are an expression of JavaScript", *at, part=f"{part}.path")
             return
         made["transform"] = PARSED + steps
 

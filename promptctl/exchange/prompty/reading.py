@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import NOT_BLANK, DatasetDraft, ForeignContents, PromptDraft, Source
+from promptctl.exchange.drafts import NOT_BLANK, DatasetDraft, ForeignContents, PromptDraft, Source, by_line
 from promptctl.exchange.prompty.header import MARKS, PromptyHeader, header_with_base, parted
 from promptctl.exchange.prompty.inputs import InputsReader
 from promptctl.exchange.prompty.messages import MessagesReader
@@ -60,8 +60,7 @@ def read(source: Source) -> ForeignContents:
     place = source.place(1)
     wish = posixpath.basename(source.path).removesuffix(SUFFIX)
     datasets = reader.datasets(wish, data)
-    notes = sorted(header.notes, key=lambda note: (note.place or place).line or 0)
-    return ForeignContents((PromptDraft(wish, data, place),), datasets, (), tuple(notes))
+    return ForeignContents((PromptDraft(wish, data, place),), datasets, (), by_line(header.notes))
 
 
 def version_of(data: Mapping[str, Any]) -> int:
