@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from promptctl.adoption.expressions import dotted, is_harmless, is_loud, roots
 from promptctl.adoption.found import Replacement, Rewrite
@@ -60,14 +60,19 @@ class CallMessages:
         return [each for each in (*self.first.entries, *self.others.entries) if isinstance(each, KeptMessages)]
 
     @property
+    def of_code(self) -> list[CodeMessage]:
+        """The messages that stand in the code."""
+        return [*self.first.of_code, *self.others.of_code]
+
+    @property
     def sites(self) -> list[ast.expr]:
         """The expressions of the code in whose place the prompt is rendered."""
-        return [each.site for each in (*self.first.of_code, *self.others.of_code)]
+        return [each.site for each in self.of_code]
 
     @property
     def says_something(self) -> bool:
         """True if words of a message stand in the code."""
-        return any(map(says_something, (*self.first.of_code, *self.others.of_code)))
+        return any(map(says_something, self.of_code))
 
 
 def read_call(file: SourceFile, names: FollowedNames, asked: AskedFor) -> CallMessages:
@@ -86,7 +91,7 @@ def read_call(file: SourceFile, names: FollowedNames, asked: AskedFor) -> CallMe
                 raise problem
             return found
         try:
-            return _placed(file, names, found)
+            return replace(found, rewrite=PromptPlacement(file, names, found).rewrite())
         except NotCertain as error:
             problem = problem or error
             if not is_again:
@@ -105,11 +110,6 @@ def _names_of(error: NotCertain, found: CallMessages) -> set[str]:
     origins = [hole.origin for hole in values if hole.value is error.node]
     named = {each.name for each in local for origin in origins if origin in each.statements}
     return named or {each.name for each in local}
-
-
-def _placed(file: SourceFile, names: FollowedNames, found: CallMessages) -> CallMessages:
-    rewrite = PromptPlacement(file, names, found.first, found.others, found.definitions).rewrite()
-    return CallMessages(found.first, found.others, found.reader, rewrite)
 
 
 def _read(
@@ -154,23 +154,18 @@ _SAYING = ("debug", "info", "warning", "error", "exception", "log", "print")
 
 @dataclass(frozen=True, slots=True)
 class PromptPlacement:
-    """Everything that decides where one prompt can be rendered: its messages in order, and what was followed.
-
-    `first` are messages that stand beside the list of the others, as Anthropic's `system`.
-    """
+    """Everything that decides where one prompt can be rendered: its messages in order, and what was followed."""
 
     file: SourceFile
     names: FollowedNames
-    first: MessageList
-    others: MessageList
-    definitions: Sequence[tuple[Definition, ast.expr]]
+    found: CallMessages
 
     def rewrite(self) -> Rewrite:
         """Return the changes. Raises `NotCertain` if other values might be sent."""
         replacements = self._replacements()
         sites = [node for node, _ in replacements]
         removed, kept = self._definitions()
-        values = [hole for each in (*self.first.of_code, *self.others.of_code) for hole in holes_in(each.content)]
+        values = [hole for each in self.found.of_code for hole in holes_in(each.content)]
         for hole in values:
             if is_loud(hole.value) and any(hole.origin in each.statements for each in kept):
                 raise NotCertain(f"`{hole.code}` is evaluated for something else, too", hole.value)
@@ -186,25 +181,21 @@ class PromptPlacement:
     def _replacements(self) -> list[tuple[ast.expr, Replacement]]:
         """Return what stands at each site. Sites are in the order in which the code runs."""
         found: list[tuple[ast.expr, Replacement]] = []
-        before = len(self.first.of_code)
-        for number, each in enumerate(self.first.of_code):
-            found.append(self._one(each.site, number, each.part))
-        if self.others.is_whole and self.others.of_code and not any(each.part for each in self.others.of_code):
+        messages, others = self.found.of_code, self.found.others
+        before = len(self.found.first.of_code)
+        if others.is_whole and others.of_code and not any(each.part for each in others.of_code):
             rest = f".messages[{before}:])" if before else ".messages)"
-            assert self.others.whole is not None
-            found.append((self.others.whole, Replacement(self.file.span(self.others.whole), "list(", rest)))
-        else:
-            found += [
-                self._one(each.site, before + number, each.part) for number, each in enumerate(self.others.of_code)
-            ]
+            assert others.whole is not None
+            found.append((others.whole, Replacement(self.file.span(others.whole), "list(", rest)))
+            del messages[before:]
+        for number, each in enumerate(messages):
+            code = f".messages[{number}]{each.part}"
+            found.append((each.site, Replacement(self.file.span(each.site), "", code)))
         return sorted(found, key=lambda each: each[1].span)
-
-    def _one(self, site: ast.expr, number: int, part: str) -> tuple[ast.expr, Replacement]:
-        return site, Replacement(self.file.span(site), "", f".messages[{number}]{part}")
 
     def _definitions(self) -> tuple[list[ast.stmt], list[Definition]]:
         """Return the statements that are no longer needed, and the definitions that are kept for other uses."""
-        local = [(found, use) for found, use in self.definitions if found.kind == "local"]
+        local = [(found, use) for found, use in self.found.definitions if found.kind == "local"]
         uses = {use for _, use in local}
         removed: list[ast.stmt] = []
         kept: list[Definition] = []
@@ -302,7 +293,7 @@ class PromptPlacement:
 
     def _is_ours(self, statement: ast.stmt) -> bool:
         """Return True for a statement that defines, or adds to, what this prompt is made of, and does nothing else."""
-        return any(statement in found.statements and not is_loud(statement) for found, _ in self.definitions)
+        return any(statement in found.statements and not is_loud(statement) for found, _ in self.found.definitions)
 
     def _is_unchanging(self, value: ast.expr) -> bool:
         """Return True if all that is read is of types whose values cannot change."""

@@ -67,11 +67,10 @@ class CodeDraft:
             (isinstance(each, str) and _MARKUP.search(each)) or "\r" in str(each) for each in text
         )
         for each in text:
-            if not isinstance(each, str):
-                self._name(
-                    each.test if isinstance(each, TextChoice) else each,
-                    "boolean" if isinstance(each, TextChoice) else "string",
-                )
+            if isinstance(each, TextChoice):
+                self._name(each.test, "boolean")
+            elif isinstance(each, Hole):
+                self._name(each, "string")
         return "", text
 
     def _name(self, hole: Hole, type_: str) -> str:

@@ -236,9 +236,7 @@ class FileFinder:
         if kept is not None:
             self._leave(kept.node, what, str(kept.why), kept.hint)
         else:
-            holes = [
-                hole.value for each in (*read.first.of_code, *read.others.of_code) for hole in holes_in(each.content)
-            ]
+            holes = [hole.value for each in read.of_code for hole in holes_in(each.content)]
             named = [each for each in holes if isinstance(each, ast.Name) and self._names.parameter(self._file, each)]
             names = ", ".join(dict.fromkeys(f"`{each.id}`" for each in named))
             why = f"its texts are the parameters {names}" if "," in names else f"its text is the parameter {names}"

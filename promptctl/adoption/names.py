@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from promptctl.adoption.expressions import roots
 from promptctl.adoption.scopes import NameScope, scope_of
 from promptctl.adoption.source import SourceFile
 
@@ -127,15 +128,8 @@ class FollowedNames:
     ) -> tuple[ast.AST, NameScope] | None:
         is_first = True
         for each in file.above(at or node):
-            if isinstance(each, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-                bound = {
-                    name.id
-                    for target in each.generators
-                    for name in ast.walk(target.target)
-                    if isinstance(name, ast.Name)
-                }
-                if node.id in bound:
-                    return None
+            if any(node.id in roots(loop.target) for loop in getattr(each, "generators", ())):
+                return None
             if not isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)):
                 continue
             scope = self._scope(each)
@@ -151,14 +145,8 @@ class FollowedNames:
         nodes = sorted(scope.bindings.get(use.id, ()), key=_position)
         statements = [file.statement(each) for each in nodes]
         earlier = [each for each in statements if _position(each) < _position(use) and file.statement(use) is not each]
-        first = next(
-            (
-                i
-                for i in reversed(range(len(earlier)))
-                if _value(earlier[i]) is not None and file.dominates(earlier[i], use)
-            ),
-            None,
-        )
+        given = (i for i in reversed(range(len(earlier))) if _value(earlier[i]) and file.dominates(earlier[i], use))
+        first = next(given, None)
         if first is None:
             return None
         chain = earlier[first:]

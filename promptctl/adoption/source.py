@@ -10,6 +10,7 @@ import tokenize
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import chain
 from typing import Any, TypeVar
 
 from promptctl.adoption.found import Span
@@ -119,8 +120,7 @@ class SourceFile:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every name that the file uses for anything, so that a new one is none of them."""
-        found = re.findall(r"[^\W\d]\w*", self.text)
-        return frozenset(found)
+        return frozenset(re.findall(r"[^\W\d]\w*", self.text))
 
     def place(self, node: ast.AST) -> Place:
         """Return the line of a node."""
@@ -156,11 +156,7 @@ class SourceFile:
 
     def statement(self, node: ast.AST) -> ast.stmt:
         """Return the statement that a node is, or stands in."""
-        return (
-            node
-            if isinstance(node, ast.stmt)
-            else next(each for each in self.above(node) if isinstance(each, ast.stmt))
-        )
+        return next(each for each in chain((node,), self.above(node)) if isinstance(each, ast.stmt))
 
     def scope(self, node: ast.AST) -> ast.AST:
         """Return the function, class, lambda or module that a node stands in."""

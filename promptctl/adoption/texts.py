@@ -105,13 +105,10 @@ def wish(node: ast.expr) -> str:
     elif isinstance(node, ast.Subscript):
         key = node.slice.value if isinstance(node.slice, ast.Constant) else None
         owner = wish(node.value)
-        found = (
-            f"{owner}_{key}"
-            if isinstance(key, str | int) and owner != "value"
-            else key
-            if isinstance(key, str)
-            else owner
-        )
+        if isinstance(key, str | int) and owner != "value":
+            found = f"{owner}_{key}"
+        else:
+            found = key if isinstance(key, str) else owner
     elif isinstance(node, ast.Call):
         found = _wish_of_call(node)
     elif isinstance(node, ast.Await | ast.FormattedValue | ast.Starred):

@@ -84,7 +84,7 @@ class PromptWriter:
         raise NotImplementedError
 
     def lose(self, why: str, *keys: Key, part: str | None = None, line: int | None = None) -> None:
-        """Put down that the value at `keys`, or a `line` of its text, is not said; `part` is its name if not its keys."""
+        """Put down that the value at `keys`, or a `line` of its text, is lost; `part` is its name if not its keys."""
         place = self.document.key_place(*keys) if line is None else self.document.line_place(line, *keys)
         self.losses.append(ExportLoss(part or ".".join(map(str, keys)), why, place))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from promptctl.assertions.assertion import Subject, grade
@@ -142,6 +142,8 @@ EVALUATORS = st.sampled_from(
 )
 
 
+@example("", "endsWith", "{{expected}} {{why}}", "", "?", "")
+@example("", "startsWith", "{{why}} {{expected}}", "", "?", "")
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(TEXTS, st.sampled_from(["equals", "startsWith", "endsWith"]), EVALUATORS, TEXTS, TEXTS, st.text(max_size=3))
 def test_any_string_evaluator_grades_as_it_did(
@@ -356,6 +358,17 @@ cases:
         found = write_github([to_write("spam", files)])
         again = read(found.files["spam.prompt.yml"].decode())
         assert only_prompt(again) == only_prompt(read(FILE))
+
+
+@pytest.mark.parametrize(("test", "text"), [("endsWith", " me?"), ("startsWith", "Re: "), ("startsWith", "Re:")])
+def test_an_anchored_text_comes_back_as_it_was(test: str, text: str) -> None:
+    file = {
+        "messages": [{"role": "user", "content": "{{q}}"}],
+        "testData": [{"q": "x"}],
+        "evaluators": [{"name": "e", "string": {test: text}}],
+    }
+    found = write_github([to_write("spam", files_of(read(yaml_text(file))))])
+    assert read_yaml(found.files["spam.prompt.yml"], "spam").data["evaluators"] == file["evaluators"]
 
 
 def test_a_prompt_without_variables_comes_back_as_it_was() -> None:

@@ -193,11 +193,16 @@ class _Made:
             self._set({"type": type_}, text)
             return
         self.words += " of the text's letters in any case, since `starts-with` and `ends-with` tell them apart"
-        before, after, strip = (r"\A\s*", "", str.lstrip) if test == "startsWith" else ("", r"\s*\z", str.rstrip)
+        is_start = test == "startsWith"
 
         def pattern(filled: str) -> str:
-            # A reply was stripped first: none began or ended with white space.
-            return f"(?is){before}{re.escape(filled)}{after}" if strip(filled) == filled else r"\z."
+            # A reply was stripped first: none began or ended with white space, and so none with such a text.
+            if filled != (filled.lstrip() if is_start else filled.rstrip()):
+                return r"\z."
+            is_all = filled == filled.strip()
+            if is_start:
+                return rf"(?is)\A\s*{re.escape(filled)}" + ("" if is_all else r".*\S")
+            return "(?is)" + ("" if is_all else r"\S.*") + rf"{re.escape(filled)}\s*\z"
 
         self._set({"type": "regex"}, text, pattern)
 

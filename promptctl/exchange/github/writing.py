@@ -33,8 +33,8 @@ _SAID_BY_TESTS = ("prompts", "defaults", "cases", "inputs", "matrix", "expected"
 _NO_TEST = "is nothing that GitHub's tests have"
 _EXPECTED = "{{expected}}"
 _ANCHORED = (
-    (re.compile(r"\(\?is\)\\A\\s\*(.+)", re.DOTALL), "startsWith"),
-    (re.compile(r"\(\?is\)(.+)\\s\*\\z", re.DOTALL), "endsWith"),
+    (re.compile(r"\(\?is\)\\A\\s\*(.+?)(?:\.\*\\S)?", re.DOTALL), "startsWith"),
+    (re.compile(r"\(\?is\)(?:\\S\.\*)?(.+)\\s\*\\z", re.DOTALL), "endsWith"),
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NOT_PLAIN = re.compile(r"\\[A-Za-z0-9]|(?<!\\)(?:\\\\)*[][.^$*+?{}()|]")
