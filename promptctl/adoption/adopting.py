@@ -39,8 +39,7 @@ class AdoptedPrompt:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        found = self.prompt.as_dict()
-        return {"prompt": self.id, "file": self.path, **found, "write": self.call}
+        return {"prompt": self.id, "file": self.path, **self.prompt.as_dict(), "write": self.call}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -280,8 +280,7 @@ class CodeChanges:
         """Return a name for a rendered prompt that its function does not have yet."""
         statement = self._file.statement_at(line)
         scope = self._file.function(statement) if statement is not None else None
-        names = self._rendered_in.setdefault(scope, FreeNames(self._taken, sign="_"))
-        return names.take(_RENDERED)
+        return self._rendered_in.setdefault(scope, FreeNames(self._taken, sign="_")).take(_RENDERED)
 
     def _given(self, workspace: str) -> str:
         module, _, name = workspace.partition(":")

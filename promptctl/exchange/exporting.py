@@ -116,8 +116,7 @@ def export(context: Context, request: ExportRequest) -> Export:
     written = format_.write([*prompts.values()])
     versions = {ref: each.at.version.display for ref, each in prompts.items()}
     losses = tuple(dict.fromkeys(written.losses))  # several prompts may have one dataset
-    is_refused = losses and not request.allows_losses
-    files = {} if is_refused else written.files
+    files = {} if losses and not request.allows_losses else written.files
     return Export(format_.name, versions, files, losses, is_whole=not request.refs)
 
 
@@ -145,8 +144,8 @@ def _datasets(at: PromptAtVersion, file: PromptFile) -> Iterator[DatasetToWrite]
         if path == at.prompt.path:
             continue  # a file of GitHub's, whose own tests come last
         document = read_yaml(at.tree.read(path), path)
-        rows = open_rows(at.tree, path).read()
-        yield DatasetToWrite(path, {**document.data, "cases": list(_cases(rows))}, document)
+        cases = list(_cases(open_rows(at.tree, path).read()))
+        yield DatasetToWrite(path, {**document.data, "cases": cases}, document)
     if file.inline_dataset is not None:
         yield from _own_tests(at, file)
 

@@ -62,9 +62,8 @@ def prompt_text(source: Source) -> PromptText:
     if matter.data is not None and not isinstance(matter.data, dict):
         raise source.refuse("the front matter is not a mapping", opening + 2, "write `key: value` lines there")
     below = "\n".join(lines[closing + 1 :])
-    body = below.strip()
-    leading = below[: len(below) - len(below.lstrip())].count("\n")
-    return PromptText(source, matter, body, closing + 2 + leading)
+    blank = len(below) - len(below.lstrip())
+    return PromptText(source, matter, below.strip(), closing + 2 + below.count("\n", 0, blank))
 
 
 def keys_of(source: Source) -> set[str]:

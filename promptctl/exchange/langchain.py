@@ -55,8 +55,7 @@ def read(source: Source) -> ForeignContents:
     if not isinstance(source.document.data, dict):
         raise source.refuse("a prompt of LangChain is a mapping", 1)
     reader = _ChainPrompt(source)
-    native = reader.native()
-    return ForeignContents((PromptDraft(source.stem, native, source.place(1)),), notes=tuple(reader.notes))
+    return ForeignContents((PromptDraft(source.stem, reader.native(), source.place(1)),), notes=tuple(reader.notes))
 
 
 class _ChainPrompt(NotesOn):

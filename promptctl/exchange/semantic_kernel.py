@@ -182,8 +182,7 @@ class _KernelPrompt(NotesOn):
             raise self._refused("a tag stands outside of the messages", self._line(offset + start))
         if text.strip():
             place = self._place(self._line(offset + len(text) - len(text.lstrip())))
-            message = "text outside of the messages was never sent"
-            self.notes.append(ImportNote("dropped", "template", message, place))
+            self.notes.append(ImportNote("dropped", "template", "text outside of the messages was never sent", place))
 
     def _line(self, at: int) -> int:
         return self.text.count("\n", 0, at)

@@ -116,8 +116,8 @@ class TemplateReader:
         self._messages.append(TemplateMessage(HISTORY))
 
     def _section(self, call: TagCall, _: TagScope) -> None:
-        message = "marks a place that an application's code fills in: the text before and after it are joined"
-        self._reader.note("dropped", call, message)
+        words = "marks a place that an application's code fills in: the text before and after it are joined"
+        self._reader.note("dropped", call, words)
         parts = self._message.parts
         if parts and isinstance(parts[-1], tuple) and _is_blank(parts[-1]):
             parts.pop()

@@ -119,8 +119,7 @@ class CalledPartials:
             message = "is written in its place: only a file that sees the same variables is included here"
             self.reader.note("changed", node.call, message)
             if node.indent and not all(isinstance(each, PlainText) for each in nodes):
-                message = "is indented as a text: lines within a value are not"
-                self.reader.note("changed", node.call, message)
+                self.reader.note("changed", node.call, "is indented as a text: lines within a value are not")
             return self.reader.pieces(nodes, self.scope(node, scope))
 
     def _include(self, name: str, nodes: list[Node], node: Partial) -> Piece:

@@ -204,8 +204,8 @@ def _keys_of(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[F
         elif place == "model":
             fates[key] = "changed", f"is `{settings.data['model']}`"
         else:
-            is_same = place.rpartition(".")[2] == key
-            fates[key] = _WORDS.get(place, ("kept" if is_same else "changed", f"is `{place}`"))
+            fate: Fate = "kept" if place.rpartition(".")[2] == key else "changed"
+            fates[key] = _WORDS.get(place, (fate, f"is `{place}`"))
     return settings.data, fates
 
 

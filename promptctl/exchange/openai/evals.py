@@ -91,8 +91,7 @@ class _Registry(NotesOn):
             kind = f"`{entry['class']}`"
             if found and found[2] == "ModelBasedClassify":
                 kind = f"the model-graded spec `{args.get('modelgraded_spec')}`"
-            words = f"is {kind}, which has no counterpart here"
-            self.note("dropped", words, name, "class", part=part, hint=_BY_HAND)
+            self.note("dropped", f"is {kind}, which has no counterpart here", name, "class", part=part, hint=_BY_HAND)
             return
         words_of_class, make = grading
         samples, needs_none = self._samples(name, args), found[2] == _NEEDS_NO_IDEAL

@@ -153,10 +153,7 @@ class _CaseMaker:
     def defaults(self) -> dict[str, Any]:
         """Return what holds for every case."""
         suite = self.suite
-        data: dict[str, Any] = {}
-        for key, values in (("inputs", suite.default_values), ("matrix", suite.default_several)):
-            taken = {name: value for name, value in values.items() if name in self.inputs}
-            data |= {key: taken} if taken else {}
+        data = self._given(suite.default_values, suite.default_several)
         data |= {"assert": self.common} if self.common else {}
         if suite.default is not None:
             data |= self._shared(suite.default, "defaultTest")
@@ -169,9 +166,7 @@ class _CaseMaker:
         id_ = self.ids.take(wished or f"test-{len(self.ids) + 1}")
         case: dict[str, Any] = {"id": id_}
         case |= {"description": description} if description else {}
-        for key, values in (("inputs", test.values), ("matrix", test.several)):
-            taken = {name: value for name, value in values.items() if name in self.inputs}
-            case |= {key: taken} if taken else {}
+        case |= self._given(test.values, test.several)
         checks = self.checks.with_options(spot.get("options"), "options")
         own = checks.read(self.given) if self.is_inlined else []
         own += checks.read(spot.get("assert"))
@@ -191,6 +186,12 @@ class _CaseMaker:
             spot.note("changed", "providerOutput", "is `output`: a recorded reply")
         case |= self._shared(spot, "tests")
         return self._with_unread(case, test)
+
+    def _given(self, values: Mapping[str, Any], several: Mapping[str, list[Any]]) -> dict[str, Any]:
+        """Return the values of this dataset's inputs, and the lists of those that are tested one by one."""
+        given = {"inputs": values, "matrix": several}
+        taken = {key: {name: each[name] for name in each if name in self.inputs} for key, each in given.items()}
+        return {key: each for key, each in taken.items() if each}
 
     def _shared(self, spot: Spot, part: str) -> dict[str, Any]:
         """Return the keys that a test and the defaults have alike."""

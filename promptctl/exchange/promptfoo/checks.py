@@ -187,7 +187,7 @@ class Checks:
     def _value(self, given: Spot, type_: str) -> Any:
         value: Any = given.value
         if isinstance(value, str) and value.startswith("file://"):
-            value = _of_file(given, type_)
+            value = _of_file(given)
         if isinstance(value, str) and value.startswith(_REMOTE):
             raise ValueError("names an address; nothing is ever fetched")
         if type_ in _SCHEMAS:
@@ -242,13 +242,13 @@ def _has_markup(value: Any) -> bool:
     return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
-def _of_file(given: Spot, type_: str) -> Any:
+def _of_file(given: Spot) -> Any:
     path = given.value.removeprefix("file://")
     if not path.endswith((".txt", ".md", ".json", ".yaml", ".yml", ".csv", ".xml", ".html")):
         raise ValueError("is in a file of code, which is not run here")
     if path.endswith((".json", ".yaml", ".yml")):
         return loaded(given).value
-    return given.source.beside(path, given.place.line).text.removesuffix("\n") if type_ else None
+    return given.source.beside(path, given.place.line).text.removesuffix("\n")
 
 
 def _schema(given: Spot, value: Any) -> Any:

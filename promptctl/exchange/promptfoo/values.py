@@ -32,15 +32,14 @@ def read_values(test: Spot, *, expands: bool = True) -> tuple[dict[str, Any], di
         for name in spot.value:
             values = _values(spot.at(name), name, expands=expands)
             if isinstance(values, _Several):
-                several[name] = values.values
+                several[name] = values
             else:
                 single[name] = values
     return _filled(single, test), several
 
 
-class _Several:
-    def __init__(self, values: list[Any]) -> None:
-        self.values = values
+class _Several(list[Any]):
+    """Values of one variable, each for a test of its own."""
 
 
 def _mappings(given: Spot) -> list[Spot]:
@@ -67,7 +66,7 @@ def _values(spot: Spot, name: str, *, expands: bool) -> Any:
         found: list[Any] = []
         for item in spot.items():
             inner = _value(item, name)
-            found += inner.values if isinstance(inner, _Several) else [inner]
+            found += inner if isinstance(inner, _Several) else [inner]
         unique = [each for index, each in enumerate(found) if each not in found[:index]]
         if len(unique) < len(found):
             spot.note("changed", f"vars.{name}", "gives a value twice, which is tested once")
@@ -98,9 +97,8 @@ def _value(spot: Spot, name: str) -> Any:
 
 
 def _of_file(spot: Spot, path: str, text: str) -> Any:
-    if path.endswith((".yaml", ".yml")):
-        return loaded(spot).value if "*" not in spot.value else text.strip()
-    return text.strip()
+    is_data = path.endswith((".yaml", ".yml")) and "*" not in spot.value
+    return loaded(spot).value if is_data else text.strip()
 
 
 def _filled(values: Mapping[str, Any], test: Spot) -> dict[str, Any]:

@@ -120,8 +120,7 @@ class _ConfigWriter(PromptWriter):
 
     def _part(self, part: Mapping[str, Any], index: int, at: int) -> Any:
         if "when" in part:
-            part_of = f"messages.{index}.content.{at}.when"
-            self.lose("is lost: a part is always sent", "messages", index, part=part_of)
+            self.lose("is lost: a part is always sent", "messages", index, "content", at, "when")
         return {key: self._nested(value, key, index, at) for key, value in part.items() if key != "when"}
 
     def _nested(self, value: Any, key: str, index: int, at: int) -> Any:

@@ -19,7 +19,6 @@ from promptctl.template_languages.pieces import (
     CodePiece,
     IfBranch,
     IfPiece,
-    IfTest,
     LoopPiece,
     Path,
     Piece,
@@ -235,12 +234,8 @@ def _tests(branch: IfBranch, kinds: Mapping[str, Any], rich: Collection[str], lo
             yield from _variable(test.operand, kinds, rich, loops)
         elif isinstance(test.operand, list):
             yield f"a list in a test {_OUTSIDE}"
-        yield from _quoted(test)
-
-
-def _quoted(test: IfTest) -> Iterator[str]:
-    if isinstance(test.operand, str) and ("\\" in test.operand or '"' in test.operand):
-        yield f"a text with a quote or a backslash in a test {_OUTSIDE}"
+        elif isinstance(test.operand, str) and ("\\" in test.operand or '"' in test.operand):
+            yield f"a text with a quote or a backslash in a test {_OUTSIDE}"
 
 
 def _variable(

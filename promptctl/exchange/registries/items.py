@@ -54,8 +54,7 @@ class RegistryItem:
 
     def refuse(self, message: str, key: str | None = None, hint: str | None = None) -> InvalidFiles:
         """Return the error of an object that is not imported, to be raised."""
-        place = self.place(key)
-        return self.source.refuse(message, place.line, hint)
+        return self.source.refuse(message, self.place(key).line, hint)
 
 
 @dataclass(slots=True)

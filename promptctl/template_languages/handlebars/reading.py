@@ -272,14 +272,7 @@ class PieceReader:
             raise NotSaid(f"`{block.call.text}` does not name a variable")
         tests = (*((IfTest(value.path, "is", "defined"),) if value.is_optional else ()), IfTest(value.path))
         names = {**scope.names, **dict.fromkeys(block.names[:1], value)}
-        inner = replace(
-            scope,
-            this=TagValue(value.path, value.schema),
-            outer=scope,
-            names=names,
-            values={},
-            given=scope.given | {value.path},
-        )
+        inner = replace(scope, this=value, outer=scope, names=names, values={}, given=scope.given | {value.path})
         branch = IfBranch(tests, self.pieces(block.body, inner))
         return IfPiece((branch,), self.pieces(block.otherwise or [], scope), block.call.place.line or 1)
 

@@ -285,12 +285,9 @@ def _without_defined(branch: IfBranch) -> tuple[IfTest, ...]:
         for test in branch.tests
         if test.operator != "is" and (test.is_negated or test.operator == "!=") is branch.is_any
     }
+    asked = ("is", "defined", branch.is_any)
     return tuple(
-        test
-        for test in branch.tests
-        if not (
-            (test.operator, test.operand) == ("is", "defined")
-            and test.path in used
-            and test.is_negated is branch.is_any
-        )
+        each
+        for each in branch.tests
+        if (each.operator, each.operand, each.is_negated) != asked or each.path not in used
     )
