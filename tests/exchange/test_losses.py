@@ -20,6 +20,7 @@ from promptctl.prompts.loading import load_prompt
 from promptctl.template_languages.jinja import first_comment, jinja_text, pieces_of
 from promptctl.template_languages.pieces import TextPiece, VariablePiece
 from promptctl.versions.prompt_at_version import PromptAtVersion, Version, parse_ref
+from tests.exchange.drafted import to_write
 
 # ts and py are code that is never read back; requests of OpenAI are rendered, so that nothing of the template is left.
 _ROUND = [each.name for each in FORMATS if each.reads and each.writes]
@@ -359,3 +360,10 @@ def test_a_partial_that_is_written_out_is_a_loss_at_the_line_of_its_include(form
     assert loss.message.startswith("`parts/rules.j2` is written out: ")
     assert loss.place is not None
     assert loss.place.line == 7
+
+
+@pytest.mark.parametrize("format_", ["dotprompt", "prompty", "github"])
+def test_a_lost_key_of_a_message_is_placed_where_it_stands(format_: str) -> None:
+    text = "messages:\n  - role: user\n    content: |\n      Hi\n    name: ann\n"
+    losses = named(format_, is_written=True).write([to_write("p", {"prompts/p.prompt.yaml": text})]).losses
+    assert [str(each.place) for each in losses if each.part.endswith("name")] == ["prompts/p.prompt.yaml:5:5"]

@@ -67,19 +67,13 @@ def graded(document: Document, found: GitHubPrompt) -> GitHubTests:
         hint = "write a dataset below datasets/, with assertions that say what a good reply is"
         tests.notes.append(ImportNote("dropped", "testData", words, document.key_place("testData"), hint))
         return tests
-    _add_cases(tests, document, found, rows, own, has_evaluators=bool(evaluators))
+    _add_cases(tests, document, found, own)
     return tests
 
 
-def _add_cases(
-    tests: GitHubTests,
-    document: Document,
-    found: GitHubPrompt,
-    rows: Sequence[Row],
-    own: list[list[Assertion]],
-    *,
-    has_evaluators: bool,
-) -> None:
+def _add_cases(tests: GitHubTests, document: Document, found: GitHubPrompt, own: list[list[Assertion]]) -> None:
+    inline = found.inline_dataset or {}
+    rows, has_evaluators = inline["testData"], bool(inline.get("evaluators"))
     inputs, ids = found.data["inputs"], list(github_ids(rows))
     reads_expected = not has_evaluators or any(map(_reads_expected, tests.assertions))
     moved: dict[str, None] = {}
@@ -123,38 +117,6 @@ def _sound(document: Document, key: str) -> Iterator[int]:
     for index, item in enumerate(document.data.get(key) or ()):
         if isinstance(item, dict) and isinstance(item.get("name"), str) and {"string", "llm", "uses"} & item.keys():
             yield index
-
-
-def _judge(
-    wish: str,
-    name: str,
-    llm: Mapping[str, Any],
-    choices: Sequence[str],
-    fields: Mapping[str, str],
-    inputs: Mapping[str, Any],
-) -> PromptDraft:
-    """Return the prompt of an `llm` evaluator as a judge's. `fields` name what it is given each row's fields as."""
-    offered: dict[str, Path] = {_REPLY: ("output",), **{name: (each,) for name, each in fields.items()}}
-    offered = {**{name: ("inputs", name) for name in inputs}, **offered}
-    texts = {"system": llm.get("systemPrompt") or "", "user": llm["prompt"]}
-    used = {offered[each][0] for text in texts.values() for each in placeholders(text) if each in offered}
-    schema = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["choice"],
-        "properties": {"reason": {"type": "string"}, "choice": {"enum": list(choices)}},
-    }
-    data = {
-        "name": name or "Judge",
-        "tags": ["judge"],
-        **({"model": model_id(llm["modelId"])} if llm["modelId"].strip() else {}),
-        "inputs": {each: {"type": "object" if each == "inputs" else "string"} for each in sorted(used)},
-        "messages": [
-            {"role": role, "content": jinja_text(simple_pieces(text, offered))} for role, text in texts.items() if text
-        ],
-        "output": {"name": "verdict", "schema": schema},
-    }
-    return PromptDraft(wish, data, is_judge=True)
 
 
 class _Made:
@@ -220,8 +182,7 @@ class _Made:
         if self.fate == "dropped":
             self.hint = "write a judge's prompt, and name it in an assertion `classify`"
             return
-        wish = first_free(f"judges/{slug(self._name, 'judge')}", self._taken.__contains__)
-        self.judge = _judge(wish, self._name, llm, choices, dict.fromkeys(known, "question"), self._inputs)
+        self.judge = self._judge(llm, choices, dict.fromkeys(known, "question"))
         self.words = f"is `classify` by the judge `{self.judge.wish}`, its own prompt, which answers in JSON"
         if {each["score"] for each in llm["choices"]} - {0, 1}:
             self.words += "; a choice passes if its score is above 0, and scores between 0 and 1 are not kept"
@@ -231,6 +192,33 @@ class _Made:
             self.own = [{**shape, "question": as_text(row.get(known[0], ""))} for row in self._rows]
         else:
             self.common = [shape]
+
+    def _judge(self, llm: Mapping[str, Any], choices: Sequence[str], fields: Mapping[str, str]) -> PromptDraft:
+        """Return the prompt of an `llm` evaluator as a judge's. `fields` name what it is given each row's fields as."""
+        offered: dict[str, Path] = {_REPLY: ("output",), **{name: (each,) for name, each in fields.items()}}
+        offered = {**{name: ("inputs", name) for name in self._inputs}, **offered}
+        texts = {"system": llm.get("systemPrompt") or "", "user": llm["prompt"]}
+        used = {offered[each][0] for text in texts.values() for each in placeholders(text) if each in offered}
+        schema = {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["choice"],
+            "properties": {"reason": {"type": "string"}, "choice": {"enum": list(choices)}},
+        }
+        data = {
+            "name": self._name or "Judge",
+            "tags": ["judge"],
+            **({"model": model_id(llm["modelId"])} if llm["modelId"].strip() else {}),
+            "inputs": {each: {"type": "object" if each == "inputs" else "string"} for each in sorted(used)},
+            "messages": [
+                {"role": role, "content": jinja_text(simple_pieces(text, offered))}
+                for role, text in texts.items()
+                if text
+            ],
+            "output": {"name": "verdict", "schema": schema},
+        }
+        wish = first_free(f"judges/{slug(self._name, 'judge')}", self._taken.__contains__)
+        return PromptDraft(wish, data, is_judge=True)
 
     def _built_in(self, name: str) -> None:
         if name in _RATED:

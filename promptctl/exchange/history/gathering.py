@@ -22,31 +22,25 @@ def gathered(
     home: dict[Key, int] = {}
     known: dict[tuple[str, str, int], PromptDraft] = {}
     found = [each for _, each in contents]
+    prompts: list[list[PromptDraft]] = [[] for _ in contents]
     for at, (format_, each) in enumerate(contents):
         own = {(format_, draft.wish) for draft in each.prompts if draft.registry is not None}
-        moving = [key for key in own if home.get(key, at) != at]
-        clash = next(_clashes(format_, each, known), None) if moving else None
+        is_moving = any(home.get(key, at) != at for key in own)
+        clash = next(_clashes(format_, each, known), None) if is_moving else None
         if clash is not None:
             refuse(at, clash)
-            found[at] = replace(each, prompts=(), files=())
+            found[at] = replace(each, files=())
             continue
-        for key in own:
-            home.setdefault(key, at)
-        for key in moving:
-            versions = tuple(
-                draft
-                for draft in each.prompts
-                if (format_, draft.wish) == key and draft.registry and (*key, draft.registry.number) not in known
-            )
-            first = found[home[key]]
-            found[home[key]] = replace(first, prompts=(*first.prompts, *versions))
-            found[at] = replace(
-                found[at], prompts=tuple(draft for draft in found[at].prompts if (format_, draft.wish) != key)
-            )
         for draft in each.prompts:
-            if draft.registry is not None:
-                known.setdefault((format_, draft.wish, draft.registry.number), draft)
-    return found
+            if draft.registry is None:
+                prompts[at].append(draft)
+                continue
+            place = home.setdefault((format_, draft.wish), at)
+            version = (format_, draft.wish, draft.registry.number)
+            if place == at or version not in known:
+                prompts[place].append(draft)
+            known.setdefault(version, draft)
+    return [replace(each, prompts=tuple(own)) for each, own in zip(found, prompts, strict=True)]
 
 
 def _clashes(

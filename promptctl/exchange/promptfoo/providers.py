@@ -138,16 +138,13 @@ def read_providers(config: Spot, prompts: Iterable[set[str]]) -> list[PromptfooP
 
 
 def _read(spot: Spot, *, is_beside: bool = False) -> PromptfooProvider | None:
-    value, config = spot.value, None
+    value = spot.value
+    id_ = value.get("id") if isinstance(value, dict) else value
     if isinstance(value, dict) and "id" not in value and len(value) == 1:
-        [(id_, inner)] = value.items()
+        [id_] = value
         spot = spot.at(id_)
-        config, labels = spot.get("config"), spot.get("prompts")
-        id_ = inner["id"] if isinstance(inner, dict) and isinstance(inner.get("id"), str) else id_
-    elif isinstance(value, dict):
-        id_, config, labels = value.get("id"), spot.get("config"), spot.get("prompts")
-    else:
-        id_, labels = value, None
+        own = spot.get("id")
+        id_ = own.value if own is not None and isinstance(own.value, str) else id_
     if not isinstance(id_, str):
         spot.note("dropped", "providers", "is no provider by its id")
         return None
@@ -165,7 +162,7 @@ def _read(spot: Spot, *, is_beside: bool = False) -> PromptfooProvider | None:
     for key in value if isinstance(value, dict) and "id" in value else ():
         if key not in ("id", "config", "prompts") and value[key] not in (None, {}, []):
             spot.at(key).note("dropped", f"providers: {id_}: {key}", "has no counterpart here")
-    return PromptfooProvider(id_, spot, model, config, prompts=_labels(labels))
+    return PromptfooProvider(id_, spot, model, spot.get("config"), prompts=_labels(spot.get("prompts")))
 
 
 def _labels(spot: Spot | None) -> tuple[str, ...] | None:
