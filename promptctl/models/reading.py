@@ -96,13 +96,17 @@ class AfterReasoning:
 
     def __init__(self) -> None:
         self._held = ""
-        self._is_through = False
+        self._is_through = self._ends_with_tag = False
 
     def pass_on(self, piece: str) -> str:
         """Return what can be shown by now."""
         if self._is_through:
             return piece
         self._held += piece
+        # All that is held is looked at again only where a tag ends, and at what follows one.
+        if ">" not in piece and not self._ends_with_tag:
+            return ""
+        self._ends_with_tag = self._held.rstrip().endswith(">")
         if not _REASONING.match(self._held) and "<think>" not in self._held and "</think>" not in self._held:
             return ""
         rest = without_reasoning(self._held)

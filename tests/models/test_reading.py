@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from promptctl.models import reading
 from promptctl.models.reading import AfterReasoning, read_data, without_reasoning
 
 READ = {
@@ -68,3 +69,11 @@ def test_a_stream_shows_what_comes_after_its_reasoning(text: str, shown: str, si
     after = AfterReasoning()
     pieces = [after.pass_on(text[start : start + size]) for start in range(0, len(text), size)]
     assert "".join([*pieces, after.finish()]) == shown == without_reasoning(text)
+
+
+def test_a_long_streamed_reasoning_takes_no_time_for_each_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    monkeypatch.setattr(reading, "without_reasoning", lambda text: looked.append(text) or without_reasoning(text))
+    after = AfterReasoning()
+    shown = [after.pass_on(piece) for piece in ["<think>", *["word "] * 1000, "</think>", " \n", "4", "2"]]
+    assert ("".join(shown), len(looked) < 10) == ("42", True)
