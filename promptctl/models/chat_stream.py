@@ -40,21 +40,26 @@ class EventDecoder:
     """Cuts the bytes of an event stream into the data of its events, however the bytes arrive."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._data: list[bytes] = []
+        self._data_bytes = 0
         self._is_first = True
 
     @property
     def pending_bytes(self) -> int:
         """The number of bytes held of an event that has not ended."""
-        return len(self._rest) + sum(map(len, self._data))
+        return len(self._rest) + self._data_bytes
 
     def feed(self, received: bytes) -> list[bytes]:
         """Return the data of each event that these bytes complete."""
         if self._is_first:
             self._is_first = False
             received = received.removeprefix(_BOM)
-        *lines, self._rest = _LINE_END.split(self._rest + received)
+        # A line may come in a thousand parts: what came before is looked at again only where one ends.
+        if b"\n" not in received and b"\r" not in received and not self._rest.endswith(b"\r"):
+            self._rest += received
+            return []
+        *lines, self._rest[:] = _LINE_END.split(self._rest + received if self._rest else received)
         events = []
         for line in lines:
             if line:
@@ -68,7 +73,8 @@ class EventDecoder:
 
         One that was cut is none: it is not malformed; the stream is, and says so by not being finished.
         """
-        line, self._rest = self._rest.rstrip(b"\r"), b""
+        line = bytes(self._rest.rstrip(b"\r"))
+        self._rest.clear()
         if line:
             self._take(line)
         event = self._event()
@@ -79,10 +85,12 @@ class EventDecoder:
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data.append(value.removeprefix(b" "))
+            self._data_bytes += len(line)
 
     def _event(self) -> bytes:
         data = b"\n".join(self._data)
         self._data.clear()
+        self._data_bytes = 0
         return data
 
 

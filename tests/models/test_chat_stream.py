@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -51,6 +52,19 @@ def test_what_an_unfinished_event_holds_is_told() -> None:
     decoder = EventDecoder()
     decoder.feed(b"data: " + b"x" * 1000)
     assert decoder.pending_bytes == 1006
+    decoder.feed(b"x\n" + b"data:\n" * 1000)
+    assert decoder.pending_bytes == 1007 + 5000
+    assert decoder.feed(b"\n") != []
+    assert decoder.pending_bytes == 0
+
+
+def test_an_event_of_many_parts_takes_time_by_its_size_alone() -> None:
+    decoder, begun = EventDecoder(), time.process_time()
+    events = [each for _ in range(400) for each in decoder.feed(b"data: ".ljust(1 << 14, b"x"))]
+    assert events == []
+    (event,) = decoder.feed(b"\n\n")
+    assert len(event) == (400 << 14) - 6
+    assert time.process_time() - begun < 1  # six seconds if all of it is looked at again with each part
 
 
 def chunk(**delta: object) -> dict[str, object]:
