@@ -213,7 +213,7 @@ class Candidates:
         """Return the parameters of the file with those of the text. Raises `ValueError` for what none may be."""
         try:
             given = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"it is no JSON object: {error}") from error
         if not isinstance(given, dict):
             raise ValueError("it is no JSON object")

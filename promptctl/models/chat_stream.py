@@ -208,7 +208,7 @@ def _is_another(call: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
         return False
     try:
         json.loads(call["function"]["arguments"])
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
+from functools import partial
+from itertools import chain
 from typing import Any, NoReturn
 
 from promptctl.errors import InvalidOutput, ReplyCut, ReplyWithheld
+from promptctl.files.plain import MAX_DEPTH
 from promptctl.models.gateway import REFUSAL, Reply, Request, is_broken_off
 
 # What providers say of a reply that they ended early, or kept back. LiteLLM says the first of each for most of them.
@@ -30,6 +34,13 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number
+
+
 def _object_of_unlike_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -37,12 +48,13 @@ def _object_of_unlike_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-_STRICT_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object_of_unlike_keys)
+_decoder = partial(json.JSONDecoder, parse_constant=_refuse_constant, parse_float=_finite)
+_DECODER = _decoder()
+_STRICT_DECODER = _decoder(object_pairs_hook=_object_of_unlike_keys)
 
 
 def read_data(text: str) -> Any:
-    """Read a reply as JSON, in which NaN and Infinity are not. Raises `ValueError` and `RecursionError`.
+    """Read a reply as JSON, in which NaN and Infinity are not. Raises `ValueError`; over 100 levels, `RecursionError`.
 
     A block of reasoning before it (`<think>…</think>`) and one code fence around the whole of it are left aside;
     nothing else is repaired.
@@ -57,12 +69,26 @@ def read_data_and_text(text: str, *, is_strict: bool = False) -> tuple[Any, str]
     """
     decoder = _STRICT_DECODER if is_strict else _DECODER
     try:
-        return decoder.decode(text), text.strip()
+        return _decoded(decoder, text), text.strip()
     except ValueError:
         bare = _unfenced(without_reasoning(text))
         if bare == text:
             raise
-    return decoder.decode(bare), bare.strip()
+    return _decoded(decoder, bare), bare.strip()
+
+
+def _decoded(decoder: json.JSONDecoder, text: str) -> Any:
+    """Return data that is nested no deeper than inputs are: whatever keeps and shows it can work with that."""
+    data = decoder.decode(text)
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return data
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        items = chain.from_iterable(each.values() if each.__class__ is dict else each for each in level)
+        level = [each for each in items if each.__class__ is dict or each.__class__ is list]
+        if not level:
+            return data
+    raise RecursionError
 
 
 def describe_json_error(error: Exception) -> str:

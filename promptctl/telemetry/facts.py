@@ -194,6 +194,6 @@ def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
     function = call.get("function") or {}
     arguments = function.get("arguments")
     if isinstance(arguments, str):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             arguments = json.loads(arguments)
     return {"type": "tool_call", "id": call.get("id"), "name": function.get("name", ""), "arguments": arguments}

@@ -110,6 +110,7 @@ def test_a_candidate_is_the_file_with_other_texts(candidates: Candidates) -> Non
         (TOOL, "Looks up {{ question }}", "is no template"),
         (PARAMETERS, "hot", "it is no JSON object"),
         (PARAMETERS, "[1]", "it is no JSON object"),
+        (PARAMETERS, "[" * 15_000, "it is no JSON object"),
         (PARAMETERS, '{"temperature": "hot"}', "`temperature` is no number"),
         (PARAMETERS, '{"max_tokens": 100000}', "`max_tokens` may not be changed"),
         (PARAMETERS, '{"temprature": 1}', "did you mean `temperature`?"),

@@ -91,6 +91,14 @@ def test_whole_tool_calls_without_an_index_stay_apart() -> None:
     assert [call["id"] for call in assembled(assembler).tool_calls] == ["one", "two"]
 
 
+def test_arguments_without_an_end_to_their_nesting_are_not_whole() -> None:
+    assembler = ReplyAssembler()
+    for name, arguments in (("look", "[" * 100_000), ("_up", "]")):
+        assembler.add(chunk(tool_calls=[{"function": {"name": name, "arguments": arguments}}]))
+    (call,) = assembled(assembler).tool_calls
+    assert (call["function"]["name"], len(call["function"]["arguments"])) == ("look_up", 100_001)
+
+
 def test_a_refusal_stands_where_no_text_is() -> None:
     assembler = ReplyAssembler()
     assert assembler.add(chunk(refusal="I can")) == ""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from promptctl.models import reading
@@ -34,11 +36,22 @@ def test_a_reply_is_read_as_data(case: str) -> None:
         "",
         "```",
         "<think>1",
+        '{"a": 1e400}',
     ],
 )
 def test_nothing_else_is_repaired(text: str) -> None:
-    with pytest.raises(ValueError, match=r"JSON|Expecting|Extra"):
+    with pytest.raises(ValueError, match=r"JSON|Expecting|Extra|too large a number"):
         read_data(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100 + "]" * 100, '{"a":' * 100 + "1" + "}" * 100, str([{"a": 1}] * 200).replace("'", '"')]
+)
+def test_data_is_nested_in_a_hundred_levels_at_most(text: str) -> None:
+    assert json.dumps(read_data(text)) == json.dumps(json.loads(text))
+    if text[:2] != "[{":
+        with pytest.raises(RecursionError):
+            read_data(f"[{text}]")
 
 
 def test_marks_within_data_are_data() -> None:
@@ -72,8 +85,13 @@ def test_a_stream_shows_what_comes_after_its_reasoning(text: str, shown: str, si
 
 
 def test_a_long_streamed_reasoning_takes_no_time_for_each_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = []
-    monkeypatch.setattr(reading, "without_reasoning", lambda text: looked.append(text) or without_reasoning(text))
+    looked: list[str] = []
+
+    def noting(text: str) -> str:
+        looked.append(text)
+        return without_reasoning(text)
+
+    monkeypatch.setattr(reading, "without_reasoning", noting)
     after = AfterReasoning()
     shown = [after.pass_on(piece) for piece in ["<think>", *["word "] * 1000, "</think>", " \n", "4", "2"]]
     assert ("".join(shown), len(looked) < 10) == ("42", True)

@@ -143,8 +143,9 @@ def test_a_server_is_named_without_what_may_be_secret(address: str | None, expec
     assert found["gen_ai.provider.name"] == "azure.ai.openai"
 
 
-def test_parts_of_messages_are_written_as_the_conventions_write_them() -> None:
-    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{broken"}}
+@pytest.mark.parametrize("broken", ["{broken", "[" * 100_000])
+def test_parts_of_messages_are_written_as_the_conventions_write_them(broken: str) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": broken}}
     pictures = [
         {"type": "image_url", "image_url": {"url": url}} for url in ("https://x/a.png", "data:image/png;base64,QQ==")
     ]
@@ -170,7 +171,7 @@ def test_parts_of_messages_are_written_as_the_conventions_write_them() -> None:
                 },
                 {
                     "role": "assistant",
-                    "parts": [{"type": "tool_call", "id": "c1", "name": "look", "arguments": "{broken"}],
+                    "parts": [{"type": "tool_call", "id": "c1", "name": "look", "arguments": broken}],
                 },
                 {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "rain"}]},
             ]
