@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import InvalidFiles, PromptNotFound
 from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.tree import Tree, prompt_files
-from promptctl.files.wording import count, version_keys
+from promptctl.files.wording import version_keys
 from promptctl.prompts.loading import LoadedPrompts, prompt_paths, two_files
 from promptctl.versions.former_ids import check_label, live_labels
 
@@ -102,10 +102,11 @@ class PromptSummary:
 
 def warned_of_sparse_checkout(parts: Context) -> Context:
     """Return the parts as of now; warn of prompts that are not checked out, as what looks at all does not see them."""
-    from promptctl.git.trees import CHECK_OUT
+    from promptctl.git.trees import left_out
 
-    if number := len(parts.prompts_not_checked_out()):
-        parts.warn(f"{count(number, 'prompt')} {'is' if number == 1 else 'are'} not checked out: {CHECK_OUT}")
+    tree = parts.repository.work_tree
+    if words := left_out(tree, tree.places.id, "prompt"):
+        parts.warn(words)
     return parts.fresh()
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, is_prompt_file
 from promptctl.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -40,10 +36,8 @@ class DatasetChoice:
         """
         paths = self._named_for(prompt) if self.names else self._own_of(prompt)
         if not paths and not self.names:
-            raise WorkspaceError(
-                f"no dataset tests {prompt.id}",
-                hint=f"promptctl new {prompt.id} begins one in {DATASETS}/, or name one: --dataset FILE",
-            )
+            begin = f"promptctl new {prompt.id} begins one in {DATASETS}/, or name one: --dataset FILE"
+            raise WorkspaceError(f"no dataset tests {prompt.id}", hint=self.index.left_out or begin)
         return paths
 
     def _named_for(self, prompt: Prompt) -> list[str]:

@@ -99,6 +99,13 @@ class DatasetIndex:
         """Return the path of every dataset, sorted, without those in prompt files."""
         return [path for path in self.files if is_dataset(path)]
 
+    @property
+    def left_out(self) -> str | None:
+        """The datasets that a sparse checkout left out, in words; None if it left out none."""
+        from promptctl.git.trees import left_out
+
+        return left_out(self.tree, is_dataset, "dataset")
+
     def testing(self, prompts: Collection[str] | None = None, *, skips_broken: bool = False) -> dict[str, list[str]]:
         """Return the paths of the dataset files that test each of these prompts, or any prompt, sorted.
 

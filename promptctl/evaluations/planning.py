@@ -132,6 +132,8 @@ def _subjects(
         warn_of_wrongly_named(index.tree, context.warn)
     refs = list(index.tested_prompts(skips_broken=goes_on) if request.refs is None else dict.fromkeys(request.refs))
     broken += index.broken.values()
+    if not request.datasets and (words := index.left_out):
+        context.warn(words)
     if not refs and not broken:
         raise UsageError("no prompt has a dataset", hint="write one to datasets/, with `prompts:` and `cases:`")
     prompts = frozenset(ref.partition("@")[0] for ref in refs)

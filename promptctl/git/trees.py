@@ -24,19 +24,21 @@ from promptctl.files.tree import (
     open_file,
     places_of,
 )
+from promptctl.files.wording import count
 from promptctl.git.commands import REFETCH
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterator, MutableMapping, Sequence
+    from collections.abc import Callable, Iterator, MutableMapping, Sequence
 
+    from promptctl.files.tree import Tree
     from promptctl.git.repository import Git
 
 _REGULAR = ("100644", "100755", "100664")
 _FOLDER = "40000"
 _SUBMODULE = "160000"
 _KINDS = {"120000": "a symbolic link", _SUBMODULE: "a submodule"}
-CHECK_OUT = "this is a sparse checkout; git sparse-checkout add FOLDER brings more"
+_CHECK_OUT = "this is a sparse checkout; git sparse-checkout add FOLDER brings more"
 IN_SUBMODULE = "versions and labels of its prompts are counted in its own repository"
 _READ_BYTES = 1 << 20
 # Beyond any file that is read: a sparse one of terabytes takes no space on the disk.
@@ -46,6 +48,12 @@ _MOST_HASHED = 1 << 30
 class _Entry(NamedTuple):
     mode: str
     id: str
+
+
+def left_out(tree: Tree, is_meant: Callable[[str], object], noun: str) -> str | None:
+    """Say how many files of a kind a sparse checkout left out, and how to bring them; None if it left out none."""
+    number = sum(map(bool, map(is_meant, tree.not_checked_out()))) if isinstance(tree, WorkTree) else 0
+    return f"{count(number, noun)} {'is' if number == 1 else 'are'} not checked out: {_CHECK_OUT}" if number else None
 
 
 class WorkTree:
@@ -109,7 +117,7 @@ class WorkTree:
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
                 if path in self.not_checked_out():
-                    raise _refused(path, "is not checked out", CHECK_OUT) from None
+                    raise _refused(path, "is not checked out", _CHECK_OUT) from None
                 raise FileNotFoundError(path) from None
             raise _refused(path, f"cannot be read ({error.strerror})") from error
 

@@ -92,7 +92,11 @@ def review(context: Context, request: ReviewRequest, in_session: InSession) -> R
                 settings=own.values,
                 doubts=_doubts(other, own, head, request),
                 uses_recordings=any(not pair.head.is_asked for task in tasks for pair in task.pairs),
-                notes=(*_notes(git, found, settings, own if differs else None), *changes.notes),
+                notes=(
+                    *_notes(git, found, settings, own if differs else None),
+                    *filter(None, [DatasetIndex(head).left_out]),
+                    *changes.notes,
+                ),
                 taken_away=(
                     *taken_away(changes.datasets, changes.prompts, changes.stale),
                     *tests_behind(git, base, tip, changes, reading),

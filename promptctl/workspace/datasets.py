@@ -306,6 +306,8 @@ class Datasets:
             fetch = unshallow_hint(repository.git.usual_remote())
             told = f"this clone does not reach to where HEAD left {revision}, so what changed is since its tip"
             self._context.warn(f"{told}; to bring the history: {fetch}")
+        if not datasets and (words := index.left_out):
+            self._context.warn(words)
         earlier = repository.tree_at(left or tip)
         settings = self._settings_at(earlier), self._context.settings
         is_skipping = on_broken is not None

@@ -36,6 +36,18 @@ def test_prompts_that_are_not_checked_out_are_counted_and_not_taken_for_missing(
     assert "2 prompts are not checked out" in cli("list").err
 
 
+def test_datasets_that_are_not_checked_out_are_counted_wherever_they_would_test(cli: Cli, sparse: Path) -> None:
+    git(sparse, "sparse-checkout", "set", "--no-cone", "/*", "!/datasets")
+    told = "1 dataset is not checked out: this is a sparse checkout; git sparse-checkout add"
+    write(sparse, "prompts/support/tone.j2", "Be brisk.\n")
+    for command in (("eval", ONE), ("eval", "--all"), ("eval", "--changed-since", "HEAD")):
+        assert told in cli(*command).err, command
+    assert told in cli("review", "HEAD").out
+    git(sparse, "sparse-checkout", "disable")
+    for command in (("eval", ONE), ("review", "HEAD", "--no-eval")):
+        assert "not checked out" not in cli(*command).err, command
+
+
 def test_a_checkout_with_other_line_ends_is_clean_and_stays_as_it_is(
     cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
