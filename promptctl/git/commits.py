@@ -45,9 +45,13 @@ def read_commits(objects: Objects, ids: Sequence[str]) -> Mapping[str, CommitInf
     return {item.id: parse_commit(item.id, item.data) for item in found if item is not None and item.data is not None}
 
 
-def fork_point(git: Git, tip: str, end: str) -> str | None:
-    """Return the commit at which `end` left the history of `tip`, both full ids; None if this clone holds none."""
-    found = git.run(["merge-base", tip, end], check=False)
+def fork_point(git: Git, tip: str, end: str, *, is_work_tree: bool = False) -> str | None:
+    """Return the commit at which `end` left the history of `tip`, both full ids; None if this clone holds none.
+
+    If the work tree on `end` is meant, what is being merged into it is taken for merged.
+    """
+    merged = git.run(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"], check=False).lines() if is_work_tree else ()
+    found = git.run(["merge-base", tip, end, *merged], check=False)
     if found.status == 0:
         return found.text.split("\n")[0]
     # The commit itself names its parents, also where a shallow clone does not have them.

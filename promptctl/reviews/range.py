@@ -55,7 +55,7 @@ def find_range(git: Git, work_tree: WorkTree, request: ReviewRequest, line: Line
     shown = None if is_dirty else end
     if request.is_base_as_it_is:
         return ReviewRange(tip, tip, shown)
-    if (left := fork_point(git, tip, end)) is not None:
+    if (left := fork_point(git, tip, end, is_work_tree=is_dirty)) is not None:
         return ReviewRange(tip, left, shown)
     if not git.is_shallow:
         return ReviewRange(tip, tip, shown, "BASE and HEAD share no history, so BASE is compared as it is")

@@ -334,7 +334,7 @@ class Datasets:
         from promptctl.git.commits import fork_point
 
         moment, tip = self._context.fresh().now(), self._commit_of(revision)
-        return tip, None if moment.head is None else fork_point(moment.git, tip, moment.head)
+        return tip, None if moment.head is None else fork_point(moment.git, tip, moment.head, is_work_tree=True)
 
     def _settings_at(self, tree: CommitTree) -> Settings:
         """Return the settings of a tree; those of now if they cannot be read."""

@@ -52,6 +52,13 @@ def test_the_merge_that_ci_checks_out_is_compared_with_what_it_merges_into(pushe
     assert changed(pushed, base="HEAD^1") == ["other"]
 
 
+def test_what_is_being_merged_is_not_reviewed_either(pushed: Pull) -> None:
+    pushed.git("merge", "--quiet", "--no-commit", "--no-ff", "origin/main")
+    assert changed(pushed) == ["other"]
+    with open_workspace(pushed.root, {}) as workspace:
+        assert workspace.datasets.left_at("origin/main") == pushed.git("rev-parse", "origin/main").strip()
+
+
 def test_a_shallow_clone_says_what_would_make_it_whole(pushed: Pull) -> None:
     clone = cloned(pushed, "--depth=1", "--branch=feature", "--no-single-branch")
     with pytest.raises(HistoryIncomplete) as error:
