@@ -13,7 +13,7 @@ from promptctl.calls.call import Call
 from promptctl.calls.prepare import RunOptions, prepare
 from promptctl.calls.runner import Runner, prepared, runner_of
 from promptctl.calls.shipped import shipped_prompt
-from promptctl.calls.spending import SpendingGateway, budgets_of
+from promptctl.calls.spending import SpendingGateway
 from promptctl.context import Context
 from promptctl.errors import ModelConfigurationError
 from promptctl.files.names import SETTINGS
@@ -108,8 +108,7 @@ class Author:
     @cached_property
     def _paying(self) -> SpendingGateway:
         """Made when something is asked: who only estimates, or asks by a session, needs no router."""
-        context, account = self._context, self._options.account
-        return SpendingGateway(context.gateway, account, context.models, budgets=budgets_of(context))
+        return SpendingGateway(self._context, self._context.gateway, self._options.account)
 
     def _runner(self, prompt_id: str) -> Runner:
         context, on_reply = self._context, None

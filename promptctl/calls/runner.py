@@ -302,15 +302,11 @@ def runner_of(context: Context, gateway: Gateway, on_reply: OnReply | None = Non
 
 
 class Runners:
-    """The runners of an open workspace, guarded by budgets from the first call on at which the settings have any.
-
-    All calls share one, but for those whose replies are recorded.
-    """
+    """The runner of an open workspace's calls, and the one that budgets guard from the first call on that finds any."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self.under_way = under_way_of(context)
-        self._kept: dict[bool, Runner] = {}
         self._recording: dict[str, OnReply] = {}
 
     async def run(self, options: Mapping[str, object], prepare: Prepare) -> Execution:
@@ -335,7 +331,7 @@ class Runners:
         return stream_first(runner.stream, calls)
 
     async def _prepared(self, options: Mapping[str, object], prepare: Prepare) -> tuple[list[Call], Runner]:
-        context, on_reply = self._context.for_call(), None
+        context = self._context.for_call()
         calls = await prepared(context, prepare)
         if options.get("record"):
             from promptctl.calls.recording import reply_recording
@@ -343,25 +339,19 @@ class Runners:
             prompt_id = calls[0].target.prompt.id
             on_reply = self._recording.get(prompt_id) or reply_recording(context, prompt_id)
             self._recording[prompt_id] = on_reply  # it has read the file
-        return calls, self._runner(on_reply)
-
-    def _runner(self, on_reply: OnReply | None) -> Runner:
-        """Return the runner of the next call, with `on_reply` a new one."""
-        context = self._context
+            calls = [replace(call, options=replace(call.options, on_reply=on_reply)) for call in calls]
         is_guarded = "_guarded" in self.__dict__ or bool(context.settings_now.budgets)
-        if on_reply is None and is_guarded in self._kept:
-            return self._kept[is_guarded]
-        made = runner_of(context, self._guarded if is_guarded else context.gateway, on_reply)
-        return made if on_reply is not None else self._kept.setdefault(is_guarded, made)
+        return calls, self._guarded if is_guarded else self._plain
 
     @cached_property
-    def _guarded(self) -> Gateway:
-        """The way to every model past the budgets."""
-        from promptctl.calls.budgets import BudgetGuard
+    def _plain(self) -> Runner:
+        return runner_of(self._context, self._context.gateway)
+
+    @cached_property
+    def _guarded(self) -> Runner:
         from promptctl.calls.spending import SpendingGateway
 
-        guard = BudgetGuard(self._context)
-        return SpendingGateway(self._context.gateway, None, self._context.models, budgets=lambda: guard)
+        return runner_of(self._context, SpendingGateway(self._context, self._context.gateway))
 
 
 def _shown(call: Call, reply: Reply) -> Reply:

@@ -16,43 +16,27 @@ if TYPE_CHECKING:
     from promptctl.calls.account import Account
     from promptctl.calls.budgets import BudgetGuard, Held
     from promptctl.context import Context
-    from promptctl.models.model_settings import Models
-
-
-def budgets_of(context: Context) -> Callable[[], BudgetGuard | None]:
-    """Return what finds the one guard of a context's budgets, once its settings have any."""
-    made: list[BudgetGuard] = []
-
-    def guard() -> BudgetGuard | None:
-        if not made and context.settings_now.budgets:
-            from promptctl.calls.budgets import BudgetGuard
-
-            made.append(BudgetGuard(context))
-        return made[0] if made else None
-
-    return guard
 
 
 class SpendingGateway:
-    """A gateway whose requests are paid from one account, by the budgets of the workspace, or by both.
+    """A gateway whose requests are paid from one account, by the budgets of the workspace once it has any, or by both.
 
     `waiting` is entered while a request waits for others to give back what they did not need. Without it, only those
-    for the account wait. `budgets` gives those of the workspace, once it has any.
+    for the account wait.
     """
 
     def __init__(
         self,
+        context: Context,
         gateway: Gateway,
-        account: Account | None,
-        models: Models,
+        account: Account | None = None,
         waiting: Callable[[], AbstractContextManager[None]] | None = None,
-        budgets: Callable[[], BudgetGuard | None] = lambda: None,
     ) -> None:
+        self._context = context
         self._gateway = gateway
         self._account = account
-        self._models = models
         self._waiting = waiting
-        self._budgets = budgets
+        self._guard: BudgetGuard | None = None
 
     async def complete(self, request: Request) -> Reply:
         """Ask, if it may be paid; raises `CostLimitReached` if not."""
@@ -71,6 +55,13 @@ class SpendingGateway:
     async def close(self) -> None:
         """Close the gateway behind."""
         await self._gateway.close()
+
+    def _budgets(self) -> BudgetGuard | None:
+        if self._guard is None and self._context.settings_now.budgets:
+            from promptctl.calls.budgets import BudgetGuard
+
+            self._guard = BudgetGuard(self._context)
+        return self._guard
 
     async def _reserve(self, account: Account, request: Request, worst: WorstCase) -> int:
         if worst.unbounded is not None:
@@ -120,7 +111,8 @@ class _Paid:
         budgets = of._budgets()
         if budgets is None and of._account is None:
             return self
-        worst = WorstCase.of(request, of._models.settings_of(request.model).model, of._models.prices)
+        models = of._context.models
+        worst = WorstCase.of(request, models.settings_of(request.model).model, models.prices)
         if of._account is not None:
             self._reserved = await of._reserve(of._account, request, worst)
         if budgets is not None:

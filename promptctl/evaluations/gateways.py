@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from promptctl.calls.account import Account
-from promptctl.calls.spending import SpendingGateway, budgets_of
+from promptctl.calls.spending import SpendingGateway
 from promptctl.context import Context
 from promptctl.errors import ModelError
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
@@ -32,7 +32,7 @@ class Gateways:
         self.account = None if most is None else Account(most)
         self.load = Load()
         self._router = context.router(limits.concurrency)
-        paying = SpendingGateway(self._router, self.account, context.models, time_stands_still, budgets_of(context))
+        paying = SpendingGateway(context, self._router, self.account, time_stands_still)
         limited = LimitedGateway(paying, limits.concurrency, give_up, self._probe_s, self.load)
         self._cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
         self.cached = CachedGateway(limited, self._cache, self._server_of)

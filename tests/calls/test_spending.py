@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -67,8 +69,13 @@ def failing(error: ModelError) -> Callable[[], Reply]:
 
 def paid(bound: int, answer: Callable[[], Reply]) -> tuple[SpendingGateway, Account, Fake]:
     account, fake = Account(bound), Fake(answer)
-    models = Models(read_settings(SETTINGS.encode()), {"OPENROUTER_API_KEY": "x"})
-    return SpendingGateway(fake, account, models), account, fake
+    return SpendingGateway(workspace(), fake, account), account, fake
+
+
+def workspace() -> Any:
+    """A workspace without budgets."""
+    settings = read_settings(SETTINGS.encode())
+    return SimpleNamespace(models=Models(settings, {"OPENROUTER_API_KEY": "x"}), settings_now=settings)
 
 
 def test_many_at_once_go_one_by_one_and_use_what_is_given_back() -> None:
@@ -169,8 +176,8 @@ def test_a_request_that_a_budget_refuses_gives_back_what_it_took_of_the_account(
             raise CostLimitReached("the budget is spent")
 
     account, fake = Account(10 * WORST), Fake(costing(1))
-    models = Models(read_settings(SETTINGS.encode()), {})
-    gateway = SpendingGateway(fake, account, models, budgets=lambda: Refusing())  # type: ignore[arg-type,return-value]
+    gateway = SpendingGateway(workspace(), fake, account)
+    gateway._guard = Refusing()  # type: ignore[assignment]
     with pytest.raises(CostLimitReached, match="the budget is spent"):
         asyncio.run(gateway.complete(REQUEST))
     assert (account.left_nano_usd, fake.asked) == (10 * WORST, 0)
