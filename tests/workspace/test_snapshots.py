@@ -398,6 +398,21 @@ def test_verify_and_diff_say_what_moved(desk: Path, file: Path, tmp_path: Path) 
     write(clone, "promptctl.yaml", "model: echo/other\n")
     with promptctl.open_workspace(clone) as workspace:
         assert "settings-changed" in [problem.code for problem in workspace.snapshots.verify(file)]
+        both = workspace.snapshots.write(tmp_path / "both.json", ["production", "staging"]).file
+        workspace.labels.remove("hello@staging")
+        (found,) = workspace.snapshots.verify(both)
+    assert found.message.startswith(f"hello@staging names nothing now, and {both} holds v2 ")
+
+
+def test_a_snapshot_of_a_different_repository_is_told_from_labels_that_moved(file: Path, tmp_path: Path) -> None:
+    write(tmp_path, "promptctl.yaml", SETTINGS)
+    write(tmp_path, "prompts/hello.prompt.yaml", HELLO.replace("\r", "").replace("WORD", "Another"))
+    git(tmp_path, "init", "-q", "-b", "main")
+    commit(tmp_path, "Begin")
+    with promptctl.open_workspace(tmp_path) as workspace:
+        workspace.labels.set("hello@production")
+        found = {each.code: each.message for each in workspace.snapshots.verify(file)}
+    assert found.keys() == {"not-in-repository"}
 
 
 EXPERIMENTS = """\
