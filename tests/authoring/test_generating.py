@@ -280,6 +280,15 @@ tools: [{type: function, function: {name: look}}]
 """
 
 
+@pytest.mark.parametrize(("base", "asked"), [(None, 2), ("triage", 1)])
+def test_a_draft_may_take_in_the_files_of_its_base_alone(lab: Lab, base: str | None, asked: int) -> None:
+    lab.write("prompts/triage.prompt.yaml", TOOLED)
+    lab.write("prompts/support/tone.j2", "Be kind.\n")
+    generate(lab, text(system=DRAFT["system"] + "\n{% include 'support/tone.j2' %}"), text(), base=base)
+    assert len(lab.server.requests) == asked
+    assert asked == 1 or "takes in the file prompts/support/tone.j2: write its text out" in corrections(lab)[0]
+
+
 OWN = """\
 inputs: {describe: {type: string}}
 messages: [{role: user, content: "{{ describe }}"}]

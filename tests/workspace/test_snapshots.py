@@ -400,8 +400,8 @@ def test_verify_and_diff_say_what_moved(desk: Path, file: Path, tmp_path: Path) 
         assert "settings-changed" in [problem.code for problem in workspace.snapshots.verify(file)]
         both = workspace.snapshots.write(tmp_path / "both.json", ["production", "staging"]).file
         workspace.labels.remove("hello@staging")
-        (found,) = workspace.snapshots.verify(both)
-    assert found.message.startswith(f"hello@staging names nothing now, and {both} holds v2 ")
+        (gone,) = workspace.snapshots.verify(both)
+    assert gone.message.startswith(f"hello@staging names nothing now, and {both} holds v2 ")
 
 
 def test_a_snapshot_of_a_different_repository_is_told_from_labels_that_moved(file: Path, tmp_path: Path) -> None:
