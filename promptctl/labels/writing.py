@@ -138,7 +138,7 @@ def lost(event: LabelEvent, won: LabelEvent | None) -> LabelRefused:
         how = f"moved it to {won.version}" if won.is_live else "removed it"
         first = f"{won.actor} {how} first" + (f": {won.reason}" if won.reason else "")
     return LabelRefused(
-        f"{chain} was not moved to {event.version}: {first}",
+        f"{chain} was not {f'moved to {event.version}' if event.is_live else 'removed'}: {first}",
         hint=f"promptctl label log {chain}, and move it again if that still holds",
     )
 

@@ -338,6 +338,25 @@ def test_whoever_comes_second_is_refused_keeps_no_trace_and_learns_who_won(
     assert set(ada.everything().splitlines()) - set(before.splitlines()) == {f"{TAG}/2 {won}", f"{key}/2 {won}"}
 
 
+def test_a_removal_that_comes_second_is_refused_as_one(ada: Desk, ben: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    label = LabelName(PROMPT, "production")
+    ada.set("v1")
+    race(monkeypatch, lambda: ben.mover.remove(label))
+    with pytest.raises(
+        LabelRefused, match=r"production was not removed: Ben Example <ben@example.org> removed it first"
+    ):
+        ada.mover.remove(label)
+
+
+def test_whoever_comes_second_in_one_clone_is_refused_too(alone: Desk) -> None:
+    before = alone.set("v1").event
+    late = Draft("set", LabelName(PROMPT, "production"), alone.candidate("v3"))
+    alone.set("v2")
+    with pytest.raises(LabelRefused, match=r"production was not moved to v3: .* moved it to v2 first"):
+        append(alone.git, None, alone.trust, LabelState(PROMPT, "production", before), late)
+    assert alone.live() == "v2"
+
+
 def test_two_processes_at_once_one_wins_every_round(ada: Desk, ben: Desk, tmp_path: Path) -> None:
     script = tmp_path / "move.py"
     script.write_text(
