@@ -52,6 +52,7 @@ def test_one_experiment(there: Path, cli: Cli) -> None:
         assert words in ran.out
     fits("experiment show", found := cli("experiment", "show", "tone", "--json").json)
     assert [arm["range"] for arm in found["arms"]] == [[0.0, 0.5], [0.5, 1.0]]
+    assert "\nkind\terrors rate\t" in cli("experiment", "report", "tone").out
     ran = cli("experiment", "show", "tune")
     assert (ran.exit_code, "did you mean `tone`?" in ran.err) == (3, True)
 

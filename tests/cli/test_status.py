@@ -10,7 +10,7 @@ import pytest
 from promptctl.context import Context
 from promptctl.log.records import Entry
 from promptctl.log.stamps import utc_now
-from tests.cli.conftest import Cli, git, write
+from tests.cli.conftest import Cli, commit, git, write
 from tests.log.conftest import make
 
 
@@ -31,6 +31,16 @@ def test_alone_it_is_the_status(cli: Cli, workspace: Path, monkeypatch: pytest.M
     assert document["changed"] == ["triage"]
     assert document["next"][0] == {"command": "promptctl validate", "why": "say what is wrong, and where"}
     assert "problems    prompts/triage.prompt.yaml:" in cli().out
+
+
+def test_labels_that_are_behind_are_named(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+    cli("label", "set", "triage@production")
+    assert "\nlabels      1, none behind\n" in cli("status").out
+    prompt = workspace / "prompts/triage.prompt.yaml"
+    prompt.write_text(f"{prompt.read_text()}parameters: {{temperature: 0}}\n")
+    commit(workspace, "Be sure")
+    assert "\nlabels      1, 1 behind\n            triage@production is v1, the newest is v2\n" in cli("status").out
 
 
 def test_outside_a_workspace_it_says_how_to_come_to_one(cli: Cli, tmp_path: Path) -> None:
