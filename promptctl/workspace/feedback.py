@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, Literal, TypedDict
 
 from promptctl.context import Context
-from promptctl.errors import LogError, UsageError, printable
+from promptctl.errors import LogError, UsageError
+from promptctl.files.wording import shown
 from promptctl.log.feedback import DEFAULT_NAME, Feedback, check_name, check_score
 from promptctl.log.masking import allowed
 from promptctl.log.records import Execution
@@ -78,7 +79,7 @@ def _id(execution: object) -> str:
     if isinstance(execution, str) and len(execution.strip()) == _WHOLE_ID:
         return execution.strip()
     hint = "a chat message's `meta` has it as `execution_id`; one without it cannot be scored"
-    raise UsageError(f"{printable(repr(execution))} is no whole id of an execution", hint=hint)
+    raise UsageError(f"{shown(execution)} is no whole id of an execution", hint=hint)
 
 
 def _score(score: object, thumb: str | None) -> float | None:
@@ -87,13 +88,13 @@ def _score(score: object, thumb: str | None) -> float | None:
     if score is not None:
         raise UsageError("a score and a thumb are two scores", hint="give one of them")
     if thumb not in _THUMBS:
-        raise UsageError(f"a thumb is `up` or `down`, not `{printable(str(thumb))}`")
+        raise UsageError(f"a thumb is `up` or `down`, not {shown(thumb)}")
     return _THUMBS[thumb]
 
 
 def _text(what: str, given: object) -> str | None:
     if given is not None and not isinstance(given, str):
-        raise UsageError(f"a {what} is a text, not {printable(repr(given))}")
+        raise UsageError(f"a {what} is a text, not {shown(given)}")
     text = (given and given.strip()) or None
     if text is not None and what == "person" and len(text) > _MOST_OF_A_PERSON:
         raise UsageError(f"a person's name is at most {_MOST_OF_A_PERSON} characters, and this one is {len(text):,}")

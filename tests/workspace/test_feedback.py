@@ -99,6 +99,8 @@ def test_feedback_that_makes_no_sense_is_refused(desk: Workspace) -> None:
         {"score": 1, "name": ""},
         {"score": 1, "comment": 5},
         {"score": 1, "by": ["u1"]},
+        {"score": 1, "by": ["u" * 100_000]},
+        {"thumb": "u" * 100_000},
         {"expected": {1, 2}},
         {"expected": math.nan},
         {"comment": "x" * 65_537},
@@ -108,18 +110,20 @@ def test_feedback_that_makes_no_sense_is_refused(desk: Workspace) -> None:
         {"score": 1, "name": "n" * 201},
     ]
     for given in wrong:
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError) as refused:
             desk.feedback(id_, **given)
+        assert len(refused.value.message) < 400, "what a browser sent is not repeated at length"
     assert desk.log.execution(id_).feedback == ()
 
 
 def test_what_is_no_id_is_refused(desk: Workspace) -> None:
     whole = ask(desk)
-    wrong: list[Any] = [None, "", "   ", {"execution_id": 1}, "abc", whole[-8:], whole[:-1], whole + "0"]
+    wrong: list[Any] = [None, "", "   ", {"execution_id": 1}, "abc", whole[-8:], whole[:-1], whole + "0", whole * 9_999]
     for id_ in wrong:
         with pytest.raises(UsageError) as refused:
             desk.feedback(id_, score=1)
         assert refused.value.hint
+        assert len(refused.value.message) < 100
 
 
 def test_an_unknown_call_is_refused_with_what_to_do(desk: Workspace) -> None:
