@@ -69,14 +69,17 @@ class Dashboard:
         return dict(self.document)
 
 
-def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
-    """Gather the dashboard of a workspace from its log, its labels, its history and its settings."""
+def dashboard(context: Context, request: DashboardRequest, wanted: Filter) -> Dashboard:
+    """Gather the dashboard of a workspace from its log, its labels, its history and its settings.
+
+    `wanted` is the request's filter as the log takes it.
+    """
     with without_collector():
-        return _gathered(context, request)
+        return _gathered(context, request, wanted)
 
 
-def _gathered(context: Context, request: DashboardRequest) -> Dashboard:
-    wanted, log, made_at = request.wanted, context.log, utc_now()
+def _gathered(context: Context, request: DashboardRequest, wanted: Filter) -> Dashboard:
+    log, made_at = context.log, utc_now()
     now = seconds_of(made_at)
     cells = _cells(context, wanted, now)
     first, last = (seconds_of(at) if at else now for at in (cells.first_at, cells.last_at))
@@ -120,7 +123,7 @@ def _gathered(context: Context, request: DashboardRequest) -> Dashboard:
             "workspace": context.root.name,
             "filter": _as_given(wanted),
             "with_content": request.with_content,
-            "next": None if cells.first_at else _next(context, wanted),
+            "next": None if cells.first_at else _next(context, request.wanted, wanted),
             "answers": _answers(evidence),
             "time": _time(axis, cells),
             "names": {kind: each.words for kind, each in names.items()},
@@ -333,8 +336,8 @@ def _as_given(wanted: Filter) -> dict[str, Any]:
     return {"prompts": prompts, **{name: getattr(wanted, name) for name in _FILTERS}}
 
 
-def _next(context: Context, wanted: Filter) -> dict[str, Any]:
-    """Return what to do where there is no call to show."""
+def _next(context: Context, asked: Filter, wanted: Filter) -> dict[str, Any]:
+    """Return what to do where there is no call to show; `asked` is the filter as it was given."""
     ids = context.prompt_ids()
     if not context.log.is_new and context.log.totals(Filter(), (), costs_only=True):
         if without := context.log.without_row(wanted, _ONLY_OF_ROWS):
@@ -345,9 +348,9 @@ def _next(context: Context, wanted: Filter) -> dict[str, Any]:
                 "commands": ["promptctl cost", "promptctl log rules"],
             }
         if wanted.source == "app" and context.log.totals(replace(wanted, source="eval"), (), costs_only=True):
-            given = {"prompt": wanted.prompt, **{name: getattr(wanted, name) for name in _FILTERS}, "source": "all"}
-            options = [(name, value) for name, value in given.items() if value is not None]
-            options += [("prompt", each) for each in wanted.prompts]
+            given = {"prompt": asked.prompt, **{name: getattr(asked, name) for name in _FILTERS}, "source": "all"}
+            options = [(name.replace("_", "-"), value) for name, value in given.items() if value is not None]
+            options += [("prompt", each) for each in asked.prompts]
             words = [f"--{name} {quote(str(value))}" for name, value in options]
             return {
                 "sentence": "Only evaluations made calls like these, and theirs are left out.",

@@ -224,7 +224,7 @@ def shifts(
         is_large = burst.after - burst.before >= _LEAST_BURST_RATE
         if burst.p <= bound and is_large and burst.prompt not in failed:
             worst[burst.prompt] = min(burst, worst.get(burst.prompt, burst), key=lambda each: each.p)
-    mostly = [(name, x, n) for name, x, n in failing if n and binomial_tail(x, n) <= bound and 2 * x > n]
+    mostly = [(name, x, n) for name, x, n in failing if 2 * x > n and binomial_tail(x, n) <= bound]
     return Shifts((*found.values(), *worst.values()), tuple(mostly), others + len(moved), tuple(thin), tuple(too_new))
 
 

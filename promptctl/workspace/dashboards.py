@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from promptctl.context import Context
 from promptctl.dashboard.dashboard import Dashboard, DashboardRequest, dashboard
 
@@ -23,4 +21,4 @@ class Dashboards:
 
         request = request or DashboardRequest()
         context = self._context.fresh()
-        return dashboard(context, replace(request, wanted=Log(context).meant(request.wanted)))
+        return dashboard(context, request, Log(context).meant(request.wanted))

@@ -83,6 +83,15 @@ def test_where_no_call_is_like_it_the_next_command_finds_some(
     assert (found["sentence"], found["commands"]) == (words, commands)
 
 
+def test_the_next_command_has_the_version_as_it_was_asked_for(desk: Path, cli: Cli) -> None:
+    digest = cli("show", "triage@HEAD", "--json").json["digest"]
+    log = Context(desk, {}, lambda _: None).log
+    log.append([Entry(make(started_at=utc_now(), prompt="triage", digest=digest, source="eval"))])
+    log.close()
+    found = cli("dashboard", "--json", "--prompt", "triage", "--version", "HEAD").json["next"]
+    assert found["commands"] == ["promptctl dashboard --prompt triage --version HEAD --source all"]
+
+
 @pytest.mark.usefixtures("desk")
 def test_the_document_is_printed_and_only_of_the_calls_that_are_meant(cli: Cli) -> None:
     ran = cli("dashboard", "--json", "--model", "a/*", "--since", "1d")
