@@ -36,6 +36,8 @@ _MAY_BE_EMPTY = VALUE_OPTIONAL | {"--expected"}
 _RESUMING = ("--resume", "--retry-errors")
 
 _OTHERS = "Options"
+WAY = f"{__name__}.way"
+"""Where a context's `meta` has the folder that -C named, by the way that leads there."""
 
 
 def option(*declared: str, completes: Word | None = None, **more: Any) -> Any:
@@ -277,6 +279,13 @@ def refuse_given(context: typer.Context, names: Iterable[str], why: str, hint: s
         source = context.get_parameter_source(each.name or "")
         if (each.name or "") in names and source is not None and source.name == "COMMANDLINE":
             raise UsageError(f"{max(each.opts, key=len)} {why}", hint=hint)
+
+
+def way_here() -> str:
+    """Return the current folder as a shell was led to it, with the links on the way."""
+    told = os.environ.get("PWD", "")
+    is_here = os.path.isabs(told) and os.path.exists(told) and os.path.samefile(told, os.curdir)  # noqa: PTH110, PTH117, PTH121
+    return told if is_here else os.getcwd()  # noqa: PTH109
 
 
 def names_in(*groups: Any) -> list[str]:

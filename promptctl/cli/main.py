@@ -11,7 +11,7 @@ import typer
 
 from promptctl import __version__
 from promptctl.cli.boundary import leave, run_program
-from promptctl.cli.commands import REPLIES, Command, LazyGroup, ResumeCommand, option
+from promptctl.cli.commands import REPLIES, WAY, Command, LazyGroup, ResumeCommand, option, way_here
 from promptctl.cli.output import say
 from promptctl.errors import UsageError, WorkspaceError, printable
 
@@ -141,6 +141,7 @@ def start(
     context.obj = workspace
     if workspace is not None and (context.invoked_subcommand != "init" or os.path.isdir(workspace)):  # noqa: PTH112
         before = _current_folder()
+        context.meta[WAY] = os.path.join(way_here() if before else "", workspace)  # noqa: PTH118
         try:
             os.chdir(workspace)
         except (FileNotFoundError, NotADirectoryError):

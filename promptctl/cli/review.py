@@ -11,7 +11,7 @@ import typer
 
 from promptctl import Review, ReviewRequest
 from promptctl.cli import options
-from promptctl.cli.commands import argument, names_in, option, refuse_given
+from promptctl.cli.commands import WAY, argument, names_in, option, refuse_given, way_here
 from promptctl.cli.comparison_output import say_comparisons
 from promptctl.cli.diff import say_changed_text, say_parts
 from promptctl.cli.evaluation_output import EvaluationProgress
@@ -76,6 +76,7 @@ def review(
         refuse_given(context, [*groups, "allow_code"], why, "--no-eval asks for no reply at all")
     check_suffixes(outputs or ())
     workspace = options.workspace_of(context)
+    workspace.context.start = Path(context.meta.get(WAY) or way_here())
     arguments = _arguments(
         {
             **{_option(name): value for name, value in gate.rule.items()},

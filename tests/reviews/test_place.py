@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.errors import WorkspaceError
+from promptctl.errors import OK, WORKSPACE, WorkspaceError
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Review
 from promptctl.workspace import open_workspace
-from tests.reviews.conftest import Pull
+from tests.reviews.conftest import Cli, Pull
 
 
 def review(start: Path, base: str = "origin/main", head: str | None = "HEAD") -> Review:
@@ -76,7 +76,7 @@ def test_head_cannot_put_anything_but_a_folder_where_prompts_and_datasets_are(pu
         review(pull.root, head=None)
 
 
-def test_a_folder_on_the_way_that_is_a_link_is_refused(pull: Pull) -> None:
+def test_a_folder_on_the_way_that_is_a_link_is_refused(pull: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two"):
         pull.write(f"apps/{name}/promptctl.yaml", pull.read("promptctl.yaml"))
         pull.write(f"apps/{name}/prompts/a.prompt.yaml", "messages: [{role: user, content: hi}]\n")
@@ -88,6 +88,16 @@ def test_a_folder_on_the_way_that_is_a_link_is_refused(pull: Pull) -> None:
     shutil.rmtree(pull.root / "apps/one")
     (pull.root / "apps/one").symlink_to("two")
     refused(pull, "apps/one", "the way to the workspace leads through the link")
+    shutil.rmtree(pull.root / "apps/one")
+    (pull.root / "apps/one").symlink_to("two")
+    pull.commit("Put a link in its place")
+    assert "leads through the link" in cli("-C", "apps/one", "review", "--no-eval", "origin/main", "HEAD").err
+    with monkeypatch.context() as shell:
+        shell.chdir("apps/one")
+        shell.setenv("PWD", str(pull.root / "apps/one"))
+        assert cli("review", "--no-eval", "origin/main", "HEAD").exit_code == WORKSPACE
+        shell.setenv("PWD", str(pull.root / "apps/two"))
+        assert cli("review", "--no-eval", "origin/main", "HEAD").exit_code == OK
     pull.git("mv", "apps", "real")
     (pull.root / "apps").symlink_to("real")
     refused(pull, "apps/one", "the way to the workspace leads through the link")
