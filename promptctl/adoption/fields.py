@@ -60,11 +60,8 @@ def _by_place(fields: list[re.Match[str]], right: ast.expr) -> list[tuple[ast.ex
 
 def _by_name(fields: list[re.Match[str]], right: ast.expr) -> list[tuple[ast.expr, bool]]:
     if isinstance(right, ast.Dict) and all(isinstance(key, ast.Constant) for key in right.keys):
-        given = {
-            key.value: value
-            for key, value in zip(right.keys, right.values, strict=True)
-            if isinstance(key, ast.Constant)
-        }
+        names = [key.value for key in right.keys if isinstance(key, ast.Constant)]
+        given = dict(zip(names, right.values, strict=True))
         if any(each["key"] not in given for each in fields) or len(given) != len(right.keys):
             raise NotCertain("a field of `%` has no value", right)
         return [(given[each["key"]], False) for each in fields]

@@ -211,9 +211,10 @@ class FileFinder:
 
     def _kept_in(self, node: ast.expr, shape: CallShape | None) -> str:
         """Return the variable that a template is kept in; of a call that asks a model it would be the reply's."""
-        statement = self._file.parents.get(node)
-        target = statement.targets[0] if shape is None and isinstance(statement, ast.Assign) else None
-        return target.id if isinstance(target, ast.Name) else ""
+        match self._file.parents.get(node):
+            case ast.Assign([ast.Name(id=name), *_]) if shape is None:
+                return name
+        return ""
 
     def _lost_comments(self, read: CallMessages) -> list[str]:
         """Return a note on the comments that stand within what is replaced, and go with it."""

@@ -248,15 +248,10 @@ def langchain_class(node: ast.Call) -> str | None:
 
 def is_changed(name: str, file: SourceFile) -> bool:
     """Return True if something of a file may change the list or the mapping of that name, or a part of it."""
-    for each in ast.walk(file.tree):
-        if isinstance(each, ast.Attribute | ast.Subscript) and name.rpartition(".")[2] in roots_and_attributes(
-            each.value
-        ):
-            if not isinstance(each.ctx, ast.Load):
-                return True
-            if isinstance(each, ast.Attribute) and each.attr in _CHANGING:
-                return True
-    return False
+    last = name.rpartition(".")[2]
+    found = (each for each in ast.walk(file.tree) if isinstance(each, ast.Attribute | ast.Subscript))
+    changing = (each for each in found if not isinstance(each.ctx, ast.Load) or getattr(each, "attr", "") in _CHANGING)
+    return any(last in roots_and_attributes(each.value) for each in changing)
 
 
 def roots_and_attributes(node: ast.AST) -> set[str]:
@@ -270,33 +265,24 @@ def roots_and_attributes(node: ast.AST) -> set[str]:
 
 def _added(statement: ast.stmt, name: str) -> ast.expr | None:
     """Return the list that a statement adds to the list of that name; None for any other statement."""
-    if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
-        is_ours = isinstance(statement.target, ast.Name) and statement.target.id == name
-        return statement.value if is_ours and isinstance(statement.value, ast.List) else None
-    call = statement.value if isinstance(statement, ast.Expr) else None
-    if (
-        not isinstance(call, ast.Call)
-        or not isinstance(call.func, ast.Attribute)
-        or len(call.args) != 1
-        or call.keywords
-    ):
-        return None
-    owner, [argument] = call.func.value, call.args
-    if not isinstance(owner, ast.Name) or owner.id != name:
-        return None
-    if call.func.attr == "append":
-        return ast.List([argument], ast.Load())
-    return argument if call.func.attr == "extend" and isinstance(argument, ast.List) else None
+    match statement:
+        case ast.AugAssign(op=ast.Add(), target=ast.Name(id=found), value=ast.List() as value) if found == name:
+            return value
+        case ast.Expr(value=ast.Call(ast.Attribute(ast.Name(id=found), method), [given], [])) if found == name:
+            if method == "append":
+                return ast.List([given], ast.Load())
+            return given if method == "extend" and isinstance(given, ast.List) else None
+    return None
 
 
 def _extended(statement: ast.stmt, name: str) -> str:
     """Return the name of the messages that a statement puts into a list, as well as it can be known."""
     for each in ast.walk(statement):
-        is_call = isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr == "extend"
-        if is_call and isinstance(each, ast.Call) and len(each.args) == 1:
-            return wish(each.args[0])
-        if isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name) and each.target.id == name:
-            return wish(each.value)
+        match each:
+            case ast.Call(ast.Attribute(attr="extend"), [given]):
+                return wish(given)
+            case ast.AugAssign(target=ast.Name(id=found), value=value) if found == name:
+                return wish(value)
     return name
 
 
@@ -310,13 +296,11 @@ def has_words_in(node: ast.AST) -> bool:
 
 def _wish_of(node: ast.expr) -> str:
     """Return the name of a placeholder for one message: by its role, if it has one."""
-    keys = zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
-    roles = [
-        value.value
-        for key, value in keys
-        if isinstance(key, ast.Constant) and key.value == "role" and isinstance(value, ast.Constant)
-    ]
-    return f"{roles[0]}_messages" if roles and roles[0] in ROLES else "messages"
+    for item in zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ():
+        match item:
+            case ast.Constant("role"), ast.Constant(role) if role in ROLES:
+                return f"{role}_messages"
+    return "messages"
 
 
 def _why_not_followed(file: SourceFile, names: FollowedNames, node: ast.Name | ast.Attribute) -> str:

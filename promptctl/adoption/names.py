@@ -9,7 +9,7 @@ from typing import Literal
 
 from promptctl.adoption.expressions import roots
 from promptctl.adoption.scopes import NameScope, scope_of
-from promptctl.adoption.source import SourceFile
+from promptctl.adoption.source import SourceFile, last_name
 
 _MAX_IMPORTS = 4
 _LOOKING = ("locals", "vars", "eval", "exec", "dir")
@@ -44,8 +44,6 @@ class FollowedNames:
         self._find_module = find_module
         self._inherited = bases
         self._scopes: dict[ast.AST, NameScope] = {}
-        self._classes: dict[SourceFile, set[str]] = {}
-        self._set_attributes: dict[SourceFile, set[str]] = {}
 
     def follow(self, file: SourceFile, node: ast.expr) -> Definition | None:
         """Return what a name, an attribute or `NAME["key"]` stands for; None if that is uncertain or made elsewhere."""
@@ -206,7 +204,7 @@ class FollowedNames:
             return None
         key = ast.dump(node.slice)
         values = [value for each, value in zip(made.keys, made.values, strict=True) if each and ast.dump(each) == key]
-        places = ((file, _last(owner)), (found.file, found.name.rpartition(".")[2]))
+        places = ((file, last_name(owner)), (found.file, found.name.rpartition(".")[2]))
         if len(values) != 1 or not all(_is_only_read(at, name, found) for at, name in places):
             return None
         return Definition("constant", found.name, found.file, (values[0],), found.statements)
@@ -221,37 +219,23 @@ class FollowedNames:
 
     def _of_class(self, file: SourceFile, owner: ast.ClassDef | None, name: str, *, through: bool) -> Definition | None:
         """Return an attribute of a class that nothing in its file overrides; `through` an instance or a subclass."""
-        if owner is None or owner.keywords or any(_last(base) in _FIELDS for base in owner.bases):
+        if owner is None or owner.keywords or any(last_name(base) in _FIELDS for base in owner.bases):
             return None
         if not through and owner.bases:
             return None
         nodes = self._scope(owner).bindings.get(name, [])
-        if len(nodes) != 1 or name in self._attributes_set(file):
+        if len(nodes) != 1 or name in file.set_attributes:
             return None
-        if through and (owner.decorator_list or owner.name in self._inherited or owner.name in self._bases(file)):
+        if through and (owner.decorator_list or owner.name in self._inherited or owner.name in file.bases):
             return None
         statement = file.statement(nodes[0])
         value = _value(statement)
         is_field = isinstance(statement, ast.AnnAssign) and not any(
-            _last(each) in _CLASS_VARIABLES for each in ast.walk(statement.annotation)
+            last_name(each) in _CLASS_VARIABLES for each in ast.walk(statement.annotation)
         )
         if value is None or is_field or file.parents[statement] is not owner:
             return None
         return Definition("constant", f"{owner.name}.{name}", file, (value,), (statement,))
-
-    def _bases(self, file: SourceFile) -> set[str]:
-        if file not in self._classes:
-            self._classes[file] = {_last(base) for each in file.classes for base in each.bases}
-        return self._classes[file]
-
-    def _attributes_set(self, file: SourceFile) -> set[str]:
-        if file not in self._set_attributes:
-            self._set_attributes[file] = {
-                each.attr
-                for each in ast.walk(file.tree)
-                if isinstance(each, ast.Attribute) and not isinstance(each.ctx, ast.Load)
-            }
-        return self._set_attributes[file]
 
     def _scope(self, owner: ast.AST) -> NameScope:
         if owner not in self._scopes:
@@ -261,17 +245,16 @@ class FollowedNames:
 
 def _value(statement: ast.stmt) -> ast.expr | None:
     """Return the expression that a statement gives to one name; None for any other statement."""
-    if isinstance(statement, ast.Assign):
-        is_one = len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name)
-        return statement.value if is_one else None
-    is_one = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
-    return statement.value if is_one and isinstance(statement, ast.AnnAssign) else None
+    match statement:
+        case ast.Assign([ast.Name()], value) | ast.AnnAssign(target=ast.Name(), value=value):
+            return value
+    return None
 
 
 def _is_only_read(file: SourceFile, name: str, found: Definition) -> bool:
     """Return True if a file does nothing with what is named so but to look up keys, beside defining it."""
     for each in ast.walk(file.tree):
-        if not isinstance(each, ast.Name | ast.Attribute) or _last(each) != name:
+        if not isinstance(each, ast.Name | ast.Attribute) or last_name(each) != name:
             continue
         match file.parents[each]:
             case ast.Subscript(value=value, ctx=ast.Load()):
@@ -285,10 +268,6 @@ def _is_only_read(file: SourceFile, name: str, found: Definition) -> bool:
         if not is_read and file.statement(each) not in found.statements:
             return False
     return True
-
-
-def _last(node: ast.AST) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _position(node: ast.AST) -> tuple[int, int]:

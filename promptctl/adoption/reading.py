@@ -221,7 +221,7 @@ class TextReader:
             text = plain_text(self._text(node.args[0]))
             return self._bare(node) if text is None else joined([_DEDENTS[name](text)])
         if name == "str" and len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.expr):
-            return (self._hole(node.args[0], self._code(node)),)
+            return (self._hole(node.args[0], code_of(node, self._at[-1][0])),)
         if isinstance(node.func, ast.Attribute):
             return self._method(node, node.func.value, node.func.attr)
         return self._bare(node)
@@ -345,9 +345,6 @@ class TextReader:
         """Return what a name of the file that is read now stands for; None if that is uncertain, or it is made up."""
         file, _ = self._at[-1]
         return self._names.follow(file, node) if node in file.parents else None
-
-    def _code(self, node: ast.expr) -> str:
-        return code_of(node, self._at[-1][0])
 
 
 def _is_text(text: Text) -> bool:

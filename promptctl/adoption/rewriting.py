@@ -325,10 +325,7 @@ def _imports(node: ast.stmt, module: str, name: str) -> bool:
 
 def _opened_by(node: ast.stmt, library: str | None) -> str | None:
     """Return the name in `workspace = promptctl.open_workspace(__file__)`; None for any other statement."""
-    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call) or library is None:
-        return None
-    call, [target, *others] = node.value, node.targets
-    is_ours = dotted(call.func) == f"{library}.open_workspace" and [ast.unparse(each) for each in call.args] == [
-        "__file__"
-    ]
-    return target.id if is_ours and not others and isinstance(target, ast.Name) else None
+    match node:
+        case ast.Assign([ast.Name(id=name)], ast.Call(called, [ast.Name(id="__file__")])):
+            return name if library is not None and dotted(called) == f"{library}.open_workspace" else None
+    return None

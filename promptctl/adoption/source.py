@@ -104,6 +104,17 @@ class SourceFile:
         return found
 
     @cached_property
+    def bases(self) -> frozenset[str]:
+        """The names of the classes that those of the file inherit from."""
+        return frozenset(last_name(base) for each in self.classes for base in each.bases)
+
+    @cached_property
+    def set_attributes(self) -> frozenset[str]:
+        """The names of all attributes that the file gives a value, or deletes."""
+        found = (each for each in ast.walk(self.tree) if isinstance(each, ast.Attribute))
+        return frozenset(each.attr for each in found if not isinstance(each.ctx, ast.Load))
+
+    @cached_property
     def lines(self) -> list[str]:
         """The lines of the text."""
         return _LINE_ENDS.split(self.text)
@@ -247,10 +258,11 @@ class SourceFile:
 
     def _is_in_body(self, statement: ast.stmt, node: ast.AST) -> bool:
         """Return True for a part of a compound statement that is not evaluated at once when it begins."""
-        if isinstance(statement, (ast.With, ast.AsyncWith)):
-            return not any(node is each for each in ast.walk(statement.items[0].context_expr))
-        if isinstance(statement, (ast.For, ast.AsyncFor)):
-            return not any(node is each for each in ast.walk(statement.iter))
+        match statement:
+            case ast.With([first, *_]) | ast.AsyncWith([first, *_]):
+                return all(node is not each for each in ast.walk(first.context_expr))
+            case ast.For(iter=begun) | ast.AsyncFor(iter=begun):
+                return all(node is not each for each in ast.walk(begun))
         return False
 
     def following(self, statement: ast.stmt, node: ast.AST) -> list[ast.stmt]:
@@ -280,6 +292,11 @@ def _is_import(node: ast.stmt) -> bool:
     if isinstance(node, ast.If | ast.Try):
         return all(_is_import(each) for each in node.body)
     return isinstance(node, ast.Import | ast.ImportFrom)
+
+
+def last_name(node: ast.AST) -> str:
+    """Return the last part of a dotted name: `b` of `a.b`; empty for any other expression."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def parse(text: str) -> ast.Module:

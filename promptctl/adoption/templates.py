@@ -39,11 +39,8 @@ def fetch_of(file: SourceFile, names: FollowedNames, node: ast.Call, imports: Ma
     found = _registry(file, names, node.func, imports)
     if found is None:
         return None
-    key = (
-        node.args[0]
-        if node.args
-        else next((each.value for each in node.keywords if each.arg in ("name", "name_or_uri")), None)
-    )
+    given = {each.arg: each.value for each in node.keywords}
+    key = node.args[0] if node.args else given.get("name", given.get("name_or_uri"))
     asked = f" `{key.value}`" if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
     why = f"{_REGISTRIES[found]} keeps its prompt{asked}"
     hint = f"export it from {_REGISTRIES[found]}, and take it in with: promptctl import FILE"

@@ -110,7 +110,8 @@ def _messages(parts: PromptText, notes: list[ImportNote]) -> Iterator[dict[str, 
         line = parts.line + parts.body.count("\n", 0, heads[0].start())
         notes.append(ImportNote("kept", heads[0][0].strip(), message, parts.source.place(line)))
         heads = []
-    spans = [(head[2].lower(), head.end(), end) for head, end in _until_next(heads, len(parts.body))]
+    ends = [*(head.start() for head in heads[1:]), len(parts.body)]
+    spans = [(head[2].lower(), head.end(), end) for head, end in zip(heads, ends, strict=False)]
     for role, start, end in spans or [("user", 0, len(parts.body))]:
         text = parts.body[start:end].strip("\n")
         line = parts.line + parts.body.count("\n", 0, start)
@@ -119,7 +120,3 @@ def _messages(parts: PromptText, notes: list[ImportNote]) -> Iterator[dict[str, 
         message = f"is a message of the role {role}" + (", without its heading" if spans else "")
         notes.append(ImportNote("changed", "text", message, parts.source.place(line)))
         yield {"role": role, "content": content, "names": names.inputs}
-
-
-def _until_next(heads: list[re.Match[str]], end: int) -> Iterator[tuple[re.Match[str], int]]:
-    yield from zip(heads, [*(head.start() for head in heads[1:]), end], strict=False)

@@ -177,16 +177,16 @@ def _constant_of(node: nodes.Node) -> Any:
 
 
 def _branch(node: nodes.If) -> IfBranch:
-    return IfBranch(*_tests(node.test), is_any=isinstance(node.test, nodes.Or), body=_body(node.body))
+    return IfBranch(_tests(node.test), _body(node.body), is_any=isinstance(node.test, nodes.Or))
 
 
-def _tests(node: nodes.Node) -> tuple[tuple[IfTest, ...]]:
+def _tests(node: nodes.Node) -> tuple[IfTest, ...]:
     if isinstance(node, nodes.And | nodes.Or):
         parts: list[nodes.Node] = [node.left, node.right]
         while isinstance(parts[0], type(node)):
             parts[:1] = [parts[0].left, parts[0].right]
-        return (tuple(_test(part) for part in parts),)
-    return ((_test(node),),)
+        return tuple(map(_test, parts))
+    return (_test(node),)
 
 
 def _test(node: nodes.Node, *, is_negated: bool = False) -> IfTest:

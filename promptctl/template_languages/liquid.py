@@ -22,7 +22,7 @@ _TEST = re.compile(
 _JOIN = re.compile(r"(and|or)\b")
 _FOR = re.compile(rf"\s*for\s+([A-Za-z_]\w*)\s+in\s+({_PATH})\s*", re.ASCII)
 _PRINTED = re.compile(rf"\s*({_PATH}|{_CONSTANT})\s*((?:\|[^|]*)*)", re.ASCII)
-_LOOPS = {"index": "index", "index0": "index0", "first": "first", "last": "last", "length": "length"}
+_LOOPS = ("index", "index0", "first", "last", "length")
 # Filters of both, by their names here; each may have constants behind its colon.
 _FILTERS = {
     "default": "default", "upcase": "upper", "downcase": "lower", "capitalize": "capitalize", "strip": "trim",
@@ -154,7 +154,7 @@ def _path(text: str) -> str:
     parts: list[str] = re.findall(r"[\w-]+|\[[^\]]*\]", text)
     root, *keys = parts
     if root == "forloop" and keys and keys[0] in _LOOPS:
-        return f"loop.{_LOOPS[keys[0]]}"
+        return f"loop.{keys[0]}"
     written = (
         key if key[0] == "[" else f".{key}" if "-" not in key and not key[0].isdigit() else f'["{key}"]' for key in keys
     )

@@ -105,6 +105,13 @@ class CodePiece:
 
 
 Piece = TextPiece | VariablePiece | IfPiece | LoopPiece | IncludePiece | CodePiece
+_KINDS: dict[type, str] = {
+    TextPiece: "text",
+    VariablePiece: "a filter, or a part of a variable",
+    IfPiece: "a condition",
+    LoopPiece: "a loop",
+    IncludePiece: "an include",
+}
 
 
 def split_at(tags: re.Pattern[str], text: str, piece_of: Callable[[re.Match[str], int], Piece]) -> Iterator[Piece]:
@@ -135,16 +142,4 @@ def joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 def kind_of(piece: Piece) -> str:
     """Return what a piece is called to people."""
-    match piece:
-        case TextPiece():
-            return "text"
-        case VariablePiece():
-            return "a filter, or a part of a variable"
-        case IfPiece():
-            return "a condition"
-        case LoopPiece():
-            return "a loop"
-        case IncludePiece():
-            return "an include"
-        case CodePiece(_, kind):
-            return kind
+    return piece.kind if isinstance(piece, CodePiece) else _KINDS[type(piece)]

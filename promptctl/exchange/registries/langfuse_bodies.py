@@ -158,7 +158,7 @@ class LangfuseReferences:
 
     def reader(self, item: RegistryItem) -> Callable[[str], Iterable[Piece]]:
         """Return what splits the text of a version at its references."""
-        return lambda text: self._split(text, item, (), _key(item))
+        return lambda text: self._split(text, item, ())
 
     def inputs_of(self, item: RegistryItem) -> list[str]:
         """Return the inputs of the partials that a version includes; they are known once its text was split."""
@@ -173,9 +173,7 @@ class LangfuseReferences:
         """Return the partials that the versions need."""
         return tuple(self._partials[path] for path in sorted(self._partials))
 
-    def _split(
-        self, text: str, item: RegistryItem, above: tuple[_Target, ...], owner: tuple[str, int]
-    ) -> Iterator[Piece]:
+    def _split(self, text: str, item: RegistryItem, above: tuple[_Target, ...]) -> Iterator[Piece]:
         at = 0
         while (start := text.find(OPEN, at)) >= 0 and (end := text.find(CLOSE, start + len(OPEN))) >= 0:
             words = text[start + len(OPEN) : end]
@@ -185,7 +183,7 @@ class LangfuseReferences:
             else:
                 yield TextPiece(text[at:start])
                 path = self._partial(target, item, above)
-                self._included.setdefault(owner, []).append(path)
+                self._included.setdefault(_key(item), []).append(path)
                 yield IncludePiece(path)
             at = end + len(CLOSE)
         yield TextPiece(text[at:])
@@ -225,7 +223,7 @@ class LangfuseReferences:
         pieces: list[Piece] = []
         for piece in double_brace_pieces(text, names):
             if isinstance(piece, TextPiece):
-                pieces += self._split(piece.text, there, (*above, target), _key(there))
+                pieces += self._split(piece.text, there, (*above, target))
             else:
                 pieces.append(piece)
         below = [name for each in pieces if isinstance(each, IncludePiece) for name in self._inputs[each.path]]
