@@ -21,7 +21,8 @@ def is_one(source: Source) -> bool:
 
 def read(source: Source) -> ForeignContents:
     """Return the prompt with its files. Raises `InvalidFiles` for JSON that is not of this shape."""
-    data = source.json("export it again")
+    found = source.json("export it again")
+    data: Any = found if isinstance(found, dict) else {}
     prompt, files = data.get("prompt"), data.get("files", {})
     is_sound = isinstance(prompt, dict) and isinstance(files, dict) and all(isinstance(x, str) for x in files.values())
     if not is_sound or not isinstance(data.get("id"), str):

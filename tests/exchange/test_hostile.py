@@ -71,6 +71,13 @@ def test_what_is_deep_or_long_ends(format_: ForeignFormat, text: str) -> None:
         _try(format_, path, text)
 
 
+@pytest.mark.parametrize("format_", READ, ids=lambda format_: format_.name)
+@pytest.mark.parametrize("text", ["[]", "5", '"x"', "null"])
+def test_data_that_is_no_mapping_is_read_or_refused(format_: ForeignFormat, text: str) -> None:
+    for path in ("x.yaml", "x.json", "x.jsonl"):
+        _try(format_, path, text)
+
+
 def test_what_is_no_text_is_refused() -> None:
     for format_ in READ:
         with pytest.raises(InvalidFiles):
