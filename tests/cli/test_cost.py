@@ -202,7 +202,12 @@ def test_two_versions_are_compared(workspace: Path, cli: Cli, monkeypatch: pytes
     ran = cli("cost", "compare", "triage@v1", "@v2", "-o", "sides.csv")
 
     assert ran.out.startswith("v2 costs 11.")
-    assert "\ncalls\t60\t60\n" in ran.out
+    said = {row[0]: row[1:] for row in (line.split("\t") for line in ran.out.splitlines()[2:])}
+    assert list(said) == [
+        "per call", "calls", "cost", "95 %", "tokens", "cached tokens", "cache hit rate", "retries", "repairs",
+        "invalid", "p50", "p95",
+    ]  # fmt: skip
+    assert (said["calls"], said["cost"]) == (["60", "60"], ["$0.000001039", "$0.000000918"])
     assert len((workspace / "sides.csv").read_text().splitlines()) == 3
     fits("cost compare", cli("cost", "compare", "triage@v1", "@v2", "--json").json)
     assert cli("cost", "compare", "triage@v1", "@v7").exit_code == 3

@@ -106,6 +106,8 @@ def test_the_worst_become_cases(cli: Cli, ids: list[str]) -> None:
     assert ran.out.startswith("diff --git")
     assert "add   from-" in ran.err
     assert "nothing was written" in ran.err
+    failed = cli("dataset", "from-log", "sample", "--prompt", "triage", "--expect-reply", "--status", "error")
+    assert (failed.exit_code, failed.out, failed.err) == (0, "", "no call matches\n")
     assert cli("dataset", "from-log", "sample", "--prompt", "triage", "--expect-reply", "--yes").exit_code == 0
     near = cli("dataset", "from-log", "sampl", "--feedback", "<0.5")
     assert "hint: did you mean `sample`? with --prompt ID a new one begins for that prompt" in near.err

@@ -46,6 +46,7 @@ def test_an_export_has_the_keys_of_the_list(cli: Cli, log: Path) -> None:
     assert (ran.exit_code, ran.out, ran.err) == (0, "", "written  calls.jsonl (4 executions)\n")
     written = [json.loads(line) for line in Path("calls.jsonl").read_text("utf-8").splitlines()]
     assert written == cli("log", "list", "--json", "--content", "--source", "all").json
+    assert cli("log", "export", "-o", "-", "--content", "--source", "all").out == Path("calls.jsonl").read_text("utf-8")
     assert stat.S_IMODE(Path("calls.jsonl").stat().st_mode) == 0o600
     chosen = cli("log", "export", "-o", "-", "--user", "u1", "--status", "ok", "--until", "2026-02-01").out
     assert [json.loads(line)["user"] for line in chosen.splitlines()] == ["u1"]

@@ -100,7 +100,9 @@ def test_what_a_person_said_is_erased_for_good(cli: Cli, log: Path) -> None:
 
 
 @pytest.mark.usefixtures("log")
-def test_json_asks_nothing_at_a_terminal_either(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_a_terminal_nothing_is_erased_before_yes_and_json_asks_nothing(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class AtTerminal(io.TextIOWrapper):
         def isatty(self) -> bool:
             return True
@@ -108,6 +110,10 @@ def test_json_asks_nothing_at_a_terminal_either(cli: Cli, monkeypatch: pytest.Mo
     monkeypatch.setattr("io.TextIOWrapper", AtTerminal)
     ran = cli("log", "redact", "--text", "Ada Canary", "--json", stdin="y\n")
     assert (ran.exit_code, ran.json["problems"][0]["code"]) == (2, "usage-error")
+    ran = cli("log", "redact", "--text", "Ada Canary", stdin="n\n")
+    assert (ran.exit_code, "Erase this for good?" in ran.err) == (130, True)
+    assert ran.out.startswith("2 rows, ")
+    assert cli("log", "redact", "--text", "Ada Canary", "--dry-run", "--json").json["executions"] == 2
 
 
 @pytest.mark.parametrize(
