@@ -58,17 +58,23 @@ class Cuts:
         self.all = tuple(sorted((cut for cut in counted if cut.tokens), key=lambda cut: -cut.tokens))
 
     def edits(self, dropped: Collection[Cut]) -> list[Edit]:
-        """Return the edits that leave these parts out; a message of which nothing is left goes as a whole."""
+        """Return the edits that leave these parts out; a message or piece of one of which nothing is left goes too."""
         gone = {index for cut in dropped for index in cut.messages}
         edits: list[Edit] = []
+        blank: dict[int, list[Keys]] = {}
         for keys in dict.fromkeys(cut.keys for cut in dropped if cut.unit is not None):
             numbers = {cut.unit for cut in dropped if cut.keys == keys}
             text = _without(self._units[keys], numbers)
-            if text.strip() or len(keys) > len(("messages", 0, "content")):
+            if text.strip():
                 edits.append(Set(keys, text))
             else:
-                assert isinstance(keys[1], int)
-                gone.add(keys[1])
+                blank.setdefault(int(keys[1]), []).append(keys[:4])
+        for index, parts in blank.items():
+            content = self._document.data["messages"][index]["content"]
+            if isinstance(content, str) or len(parts) == len(content):
+                gone.add(index)
+            else:
+                edits += [Remove(part) for part in sorted(parts, key=lambda keys: int(keys[3]), reverse=True)]
         edits += [Remove(cut.keys) for cut in dropped if cut.unit is None and not cut.messages]
         return [*edits, *(Remove(("messages", index)) for index in sorted(gone, reverse=True))]
 

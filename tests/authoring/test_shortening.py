@@ -349,6 +349,19 @@ def test_what_stands_between_parts_stays(wanted: list[str], expected: str) -> No
     assert _left(TEXT, *wanted)["messages"][0]["content"].endswith(expected)
 
 
+def test_a_part_of_a_message_of_which_nothing_is_left_goes_too() -> None:
+    text = (
+        "messages:\n  - role: user\n    content:\n      - {type: text, text: Look.}\n"
+        "      - {type: image_url, image_url: {url: '{{ u }}'}}\n      - {type: text, text: Look at all of it.}\n"
+        "  - {role: user, content: [{type: text, text: Be quick.}]}\n"
+    )
+    image = {"type": "image_url", "image_url": {"url": "{{ u }}"}}
+    left = _left(text, "Look.", "Look at", "Be quick")
+    assert [each["content"] for each in left["messages"]] == [[image]]
+    rest = {"type": "text", "text": "Look at all of it."}
+    assert _left(text, "Look.")["messages"][0]["content"] == [image, rest]
+
+
 def test_examples_and_descriptions_are_parts() -> None:
     text = """\
 messages:
