@@ -159,7 +159,7 @@ def plan_calibration(context: Context, request: CalibrationRequest) -> Calibrati
     return CalibrationPlan(request, judge, replies_of, plans, tuple(ties[key] for key in groups), tuple(notes))
 
 
-async def calibrate(context: Context, session: Session, planned: CalibrationPlan) -> Calibrated:
+async def calibrate(context: Context, planned: CalibrationPlan, session: Session) -> Calibrated:
     """Ask the judge for its verdicts, and measure. Raises `Incomplete` if some of them were not asked for."""
     made = iter(await session.run([plan for plans in planned.plans for plan in plans]))
     measured: list[Calibration] = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from promptctl.comparisons.compared import Compared, judged
 from promptctl.comparisons.comparison import PASSED
 from promptctl.comparisons.deciding import until_of
+from promptctl.comparisons.edited import beside_edited
 from promptctl.comparisons.flips import MOST_TIMES
 from promptctl.comparisons.notes import notes_on
 from promptctl.comparisons.rule import GateRule
@@ -63,17 +64,13 @@ async def compare_pairs(
     tests = [JointTest(each, [sides[at] for at in each.members], rule) for each in groups]
     for time in range(MOST_TIMES):
         besides = wanted_together(tests, time)
-        asked = [
-            (each.flipped, again)
-            for at, each in sides.items()
-            for again in each.flipped.wanted(time, besides.get(at, {}))
-        ]
+        asked = [(each, again) for at, each in sides.items() for again in each.wanted(time, besides.get(at, {}))]
         if asked and session.stopped is None:
             answers = await _run(session, [again for _, again in asked])
-            for (flipped, _), (base, head) in zip(asked, answers, strict=True):
-                flipped.take(base.row, head.row)
+            for (each, _), (base, head) in zip(asked, answers, strict=True):
+                each.take(base.row, head.row)
     found = [
-        judged(sides[at], notes_on(sides[at]), session.stopped) if at in sides else head
+        beside_edited(judged(sides[at], notes_on(sides[at]), session.stopped)) if at in sides else head
         for at, (_, head) in enumerate(made)
     ]
     return ComparedPairs(found, tuple(test.verdict(session.stopped) for test in tests))

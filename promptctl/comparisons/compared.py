@@ -132,10 +132,10 @@ def judged(sides: Sides, notes: Iterable[str], stopped: StopReason | None = None
 
     `stopped` is what ended the session that was to ask flipped cases again.
     """
-    comparison, rule, flipped = sides.comparison, sides.rule, sides.flipped
-    verdict = judge(comparison, rule, flipped.findings)
+    comparison, rule = sides.comparison, sides.rule
+    verdict = judge(comparison, rule, sides.findings)
     counted = [case for case in sides.heads if not case.outcome.is_xfail]
-    hard = check_must_pass(counted, comparison, flipped.unconfirmed, rule, sides.added)
+    hard = check_must_pass(counted, comparison, sides.unconfirmed, rule, sides.added)
     decisions = [decide(verdict, rule, comparison.usage), hard.decision]
     if rule.min_pass is not None and not sides.head.summary.is_unfinished:
         decisions.append(check_passes([case.outcome for case in counted], min_pass=rule.min_pass))
@@ -152,7 +152,7 @@ def judged(sides: Sides, notes: Iterable[str], stopped: StopReason | None = None
         strictest(decisions),
         rule,
         note="; ".join(dict.fromkeys([*notes, *filter(None, doubts)])) or None,
-        reruns=flipped.reruns,
+        reruns=sides.reruns,
         let_pass=(*hard.let_pass, *_without_result(comparison, verdict)),
     )
 
@@ -174,7 +174,7 @@ def _unrun(sides: Sides) -> Iterator[Decision]:
 
 def _unasked(sides: Sides, verdict: Verdict, stopped: StopReason | None) -> Iterator[Decision]:
     """Yield the decision on what is still to be asked, of flipped cases or of judges."""
-    if sides.flipped.is_unfinished and verdict.kind != "worse":
+    if sides.is_unfinished and verdict.kind != "worse":
         why = f": {STOPPED[stopped]}" if stopped else ""
         told = f"Flipped cases were not asked again to the end{why}; give the command again."
         yield Decision.of(INCOMPLETE, told)

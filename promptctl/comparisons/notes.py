@@ -24,12 +24,12 @@ def notes_on(sides: Sides) -> list[str]:
         notes.append(_not_taken(left_out))
     if code_left_out := sides.head.row.spec.code_left_out:
         notes.append(code_left_out)
-    findings, earlier = sides.flipped.findings, sides.flipped.earlier
+    findings, earlier = sides.findings, sides.earlier
     if not findings.flips.count and ask_the_same(sides.base.row, sides.head.row):
         notes.append("both sides are the same version")
     if findings.asked and findings.flips.count > MOST_ASKED:
         notes.append(f"of {findings.flips.count} flipped cases a random sample of {findings.asked} was asked for again")
-    if earlier.comparisons and findings.flips.count and sides.flipped.steps.rounds:
+    if earlier.comparisons and findings.flips.count and sides.steps.rounds:
         times = len(earlier.comparisons) + 1
         notes.append(f"the same was compared {times} times, and all answers to flipped cases count")
     if earlier.comparisons and findings.flips.sequence and findings.flips.sequence.direction:

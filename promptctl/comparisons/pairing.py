@@ -27,7 +27,7 @@ def plan_against(context: Context, request: EvaluationRequest, base: str | None)
         raise UsageError("--fail-fast would leave too little to compare", hint="leave it out, or --against")
     if base in ("", "@"):
         raise UsageError("--against names a version: @production, @v7, @origin/main, or another prompt's whole ref")
-    heads = plan(context, request)
+    heads = plan(context, request, is_compared=True)
     return pair(context, request, heads, _where_left(context, request, base or _usual_base(context, heads)))
 
 

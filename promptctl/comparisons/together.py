@@ -173,11 +173,11 @@ class JointTest:
         rows = [side.head.row for side in sides]
         names = [f"{row.prompt}\n{row.digest}\n{row.spec.dataset}\n{row.model}" for row in rows]
         named = list(enumerate(zip(names, sides, strict=True)))
-        lost = {f"{name}\n{id_}": (at, id_) for at, (name, side) in named for id_ in side.flipped.flips.lost}
+        lost = {f"{name}\n{id_}": (at, id_) for at, (name, side) in named for id_ in side.flips.lost}
         gained = {
             f"{name}\n{id_}": (at, id_)
             for at, (name, side) in named
-            for id_ in side.flipped.flips.gained
+            for id_ in side.flips.gained
             if id_ not in side.made_with_head
         }
         self._cases = lost | gained
@@ -216,11 +216,11 @@ class JointTest:
     @property
     def _is_told_by_one(self) -> bool:
         """True if a comparison is worse by itself: the command fails by that, and the sum may be no more than it."""
-        return any(side.flipped.findings.direction < 0 for side in self._sides)
+        return any(side.findings.direction < 0 for side in self._sides)
 
     @property
     def _pairs(self) -> dict[str, list[int]]:
-        pairs = [side.flipped.pairs for side in self._sides]
+        pairs = [side.pairs for side in self._sides]
         return {name: pairs[at][id_] for name, (at, id_) in self._cases.items() if id_ in pairs[at]}
 
 

@@ -12,7 +12,7 @@ from promptctl.calls.call import Target, make_target
 from promptctl.counting import counted, without_collector
 from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.index import DatasetIndex, dataset_index
-from promptctl.datasets.selection import Choosing, part_of
+from promptctl.datasets.selection import Choosing, Chosen, Selection, part_of
 from promptctl.errors import (
     InvalidFiles,
     ModelConfigurationError,
@@ -46,65 +46,45 @@ if TYPE_CHECKING:
 
 
 @without_collector()
-def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
+def plan(context: Context, request: EvaluationRequest, *, is_compared: bool = False) -> list[Plan]:
     """Return a plan for each prompt, dataset and model of the request, every dataset checked to its last row.
 
-    Raises `InvalidFiles` with all problems of a dataset, `UsageError` if nothing is selected,
-    `ModelConfigurationError` if a model cannot be asked, `PromptInactive` for a single prompt that is.
+    Raises `InvalidFiles` with all problems of a dataset, `UsageError` if nothing is selected, or if only a comparison
+    could end it as the request says and it is not one, `ModelConfigurationError` if a model cannot be asked,
+    `PromptInactive` for a single prompt that is.
     """
+    if request.until == "sequential" and not is_compared:
+        hint = "--until-decided ends an evaluation by itself"
+        raise UsageError("--sequential compares two versions: give it with --against", hint=hint)
     context.work_tree_for("an evaluation")
     plans: list[Plan] = []
     judges: set[AskedJudge] = set()
-    group, choosing = new_id(), Choosing(request.selection)
+    asked, choosing = _asked(request), Choosing(request.selection)
     failed = FailedCases(context.log, request.failed_of) if request.only_failed else None
     broken: list[PromptctlError] = []
     for ref, at_version, dataset, target_for in counted(_subjects(context, request, broken), "reading datasets"):
-        prompt, path = at_version.prompt, dataset.header.path
         judges |= dataset.judges
-        cases = partial(dataset.cases, prompt)
-        all_chosen = choosing.of(cases, dataset, dataset.code_left_out.ids)
-        for name in dict.fromkeys(request.models) or (at_version.model,):
-            model, selection, chosen = name, request.selection, all_chosen
-            if failed is not None:
-                found = failed.of(prompt.id, path, name if request.models else None)
-                if found is None:
-                    continue
-                model, selection = found[0], selection.among(found[1])
-                chosen = Choosing(selection).of(cases, dataset)
-            if not chosen.count:
-                continue
+        for model, selection, chosen in _chosen(request, at_version, dataset, choosing, failed):
             target = target_for(model)
-            spec = EvaluationSpec(
+            spec = replace(
+                asked,
                 ref=ref,
-                group=group,
-                dataset=path,
+                dataset=dataset.header.path,
                 dataset_digest=dataset.digest,
                 cases=chosen.count,
                 ids=None if selection.ids is None else tuple(sorted(selection.ids)),
-                tags=selection.tags,
-                sample=selection.sample,
-                seed=selection.seed,
-                first=selection.first,
                 split=part_of(dataset, selection.part),
-                repeats=request.repeats,
-                at_least=request.at_least,
                 min_pass=dataset.header.min_pass if request.min_pass is None else request.min_pass,
                 parameters=target.parameters,
-                judge=request.judge,
-                judge_parameters=request.judge_parameters,
-                replies=request.replies,
-                afresh=request.afresh,
-                until=request.until,
                 code_left_out=dataset.code_left_out.words,
-                max_cost_nano_usd=request.limits.max_cost_nano_usd,
                 **answering(context, request, dataset, target),
             )
-            calibrated = calibration_rule_of(context, dataset)
+            calibrated, tests = calibration_rule_of(context, dataset), at_version.prompt
             plans.append(
-                Plan(target=target, spec=spec, chosen=chosen, tests=prompt, code=request.code, calibrated=calibrated)
+                Plan(target=target, spec=spec, chosen=chosen, tests=tests, code=request.code, calibrated=calibrated)
             )
-    if request.on_broken is not None:
-        for error in {str(error): error for error in broken}.values():
+    for error in {str(error): error for error in broken}.values():
+        if request.on_broken is not None:
             request.on_broken(error)
     if broken and not plans:
         raise broken[0]
@@ -117,6 +97,46 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     for told in dict.fromkeys(f"{each.spec.dataset}: {words}" for each in plans if (words := each.spec.code_left_out)):
         context.warn(told)
     return plans
+
+
+def _asked(request: EvaluationRequest) -> EvaluationSpec:
+    """Return what the request says of each of its evaluations, which are one command's."""
+    selection = request.selection
+    return EvaluationSpec(
+        group=new_id(),
+        tags=selection.tags,
+        sample=selection.sample,
+        seed=selection.seed,
+        first=selection.first,
+        repeats=request.repeats,
+        at_least=request.at_least,
+        judge=request.judge,
+        judge_parameters=request.judge_parameters,
+        replies=request.replies,
+        afresh=request.afresh,
+        until=request.until,
+        max_cost_nano_usd=request.limits.max_cost_nano_usd,
+    )
+
+
+def _chosen(
+    request: EvaluationRequest,
+    at_version: PromptAtVersion,
+    dataset: Dataset,
+    choosing: Choosing,
+    failed: FailedCases | None,
+) -> Iterator[tuple[str | None, Selection, Chosen]]:
+    """Yield each model that is asked over a dataset, if any case is chosen for it, with its selection and choice."""
+    prompt = at_version.prompt
+    cases = partial(dataset.cases, prompt)
+    chosen = choosing.of(cases, dataset, dataset.code_left_out.ids)
+    for model in dict.fromkeys(request.models) or (at_version.model,):
+        if failed is None and chosen.count:
+            yield model, request.selection, chosen
+        elif failed and (found := failed.of(prompt.id, dataset.header.path, model if request.models else None)):
+            selection = request.selection.among(found[1])
+            if (left := Choosing(selection).of(cases, dataset)).count:
+                yield found[0], selection, left
 
 
 def _subjects(

@@ -12,10 +12,11 @@ from promptctl.context import Context
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Selection, choose, part_of
 from promptctl.errors import NothingLeft, PromptNotFound, RevisionNotFound, UsageError, WorkspaceError, quote
+from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import check_models, target_of
-from promptctl.evaluations.request import EvaluationRequest, ResumeRequest
+from promptctl.evaluations.request import EvaluationRequest, Limits, ResumeRequest
 from promptctl.evaluations.rules import answering, calibration_rule_of
 from promptctl.files.names import SETTINGS
 from promptctl.log.filter import Filter
@@ -26,11 +27,32 @@ from promptctl.versions.prompt_at_version import PromptAtVersion
 _SIDES = ("base", "head")
 
 
+def plan_again(context: Context, request: ResumeRequest) -> tuple[list[Plan], Limits]:
+    """Return the plans of the evaluations to take up again, and the limits on what is asked from now on.
+
+    A bound of the request's is for what is spent from now on. Without one, what is left of that of the latest resume
+    holds, else of that with which they were begun. Raises what `unfinished` and `replan` raise, and `UsageError` if a
+    bound stopped one and the request has none.
+    """
+    log, limits = context.log, request.limits
+    rows = unfinished(log, request, partial(is_claimed, context.state_folder))
+    _refuse_unbounded(rows, request)
+    if limits.max_cost_nano_usd is not None:
+        bound = _spent_nano_usd(log, rows[0].group) + limits.max_cost_nano_usd
+        rows = [replace(row, totals=replace(row.totals, max_cost_nano_usd=bound)) for row in rows]
+    else:
+        resumed = [most for row in rows if (most := row.totals.max_cost_nano_usd) is not None]
+        most = min(resumed, default=rows[0].spec.max_cost_nano_usd)
+        if most is not None:
+            limits = replace(limits, max_cost_nano_usd=max(0, most - _spent_nano_usd(log, rows[0].group)))
+    return [replan(context, row, replace(request, limits=limits)) for row in rows], limits
+
+
 def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], bool]) -> list[EvaluationRow]:
     """Return the evaluations to take up again: all of one command, the oldest first.
 
-    Those of a command that `is_running`, by its group, are passed over. Raises `UsageError` if there are none, or if
-    a bound on the cost stopped one and the request has none; and `WorkspaceError` for one side of a comparison.
+    Those of a command that `is_running`, by its group, are passed over. Raises `UsageError` if there are none,
+    and `WorkspaceError` for one side of a comparison.
     """
     if request.evaluation is not None:
         named = log.evaluation(request.evaluation)
@@ -38,7 +60,7 @@ def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], b
             raise WorkspaceError(
                 f"evaluation {named.id[-8:]} is one side of a comparison", hint=_compare_again(log, named)
             )
-        return _bounded([named], request)
+        return [named]
     gaps = log.evaluations(has_gaps=True)
     if request.prompts:
         gaps = [row for row in gaps if row.prompt in request.prompts]
@@ -47,7 +69,7 @@ def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], b
     waiting = [row for row in recent if row.status != "finished" or (request.retries_errors and row in with_errors)]
     free = [row for row in waiting if not is_running(row.group)]
     if free:
-        return _bounded([row for row in reversed(free) if row.group == free[0].group], request)
+        return [row for row in reversed(free) if row.group == free[0].group]
     if waiting:
         raise UsageError("what is unfinished is being run by another process", hint="wait for its end, or stop it")
     nothing = "no evaluation is left unfinished"
@@ -60,36 +82,17 @@ def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], b
     raise NothingLeft(nothing, hint="see them with: promptctl results list")
 
 
-def _bounded(rows: list[EvaluationRow], request: ResumeRequest) -> list[EvaluationRow]:
-    """Return evaluations to take up again. Raises `UsageError` if a bound stopped them that the request has not."""
+def _refuse_unbounded(rows: Sequence[EvaluationRow], request: ResumeRequest) -> None:
+    """Raise `UsageError` if a bound on the cost stopped one of the evaluations, and the request has none."""
     stopped = next((row for row in rows if row.totals.stopped == "max-cost"), None)
     if stopped is None or request.limits.max_cost_nano_usd is not None:
-        return rows
+        return
     named = stopped.id[-8:] if request.evaluation else " ".join(map(quote, request.prompts))
     again = ["promptctl eval resume", *filter(None, [named]), *(["--retry-errors"] if request.retries_errors else [])]
     raise UsageError(
         f"evaluation {stopped.id[-8:]} was stopped by --max-cost, and nothing bounds what the rest of it may cost",
         hint=f"say what it may cost: {' '.join(again)} --max-cost USD",
     )
-
-
-def within_bound(
-    log: Store, rows: Sequence[EvaluationRow], request: ResumeRequest
-) -> tuple[Sequence[EvaluationRow], ResumeRequest]:
-    """Return the evaluations with the bound that holds from now on, and the request with what is left of it.
-
-    A bound of the request's is for what is spent from now on. Without one, that of the latest resume holds, else that
-    with which they were begun.
-    """
-    given, resumed = request.limits.max_cost_nano_usd, [row.totals.max_cost_nano_usd for row in rows]
-    if given is not None:
-        most = _spent_nano_usd(log, rows[0].group) + given
-        return [replace(row, totals=replace(row.totals, max_cost_nano_usd=most)) for row in rows], request
-    bound = min((each for each in resumed if each is not None), default=rows[0].spec.max_cost_nano_usd)
-    if bound is None:
-        return rows, request
-    left = max(0, bound - _spent_nano_usd(log, rows[0].group))
-    return rows, replace(request, limits=replace(request.limits, max_cost_nano_usd=left))
 
 
 def _spent_nano_usd(log: Store, group: str) -> int:

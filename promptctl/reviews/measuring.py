@@ -9,7 +9,6 @@ from itertools import groupby, islice
 from promptctl.assertions.judging import judge_model
 from promptctl.comparisons.against import compare_pairs
 from promptctl.comparisons.compared import Compared, decision_of
-from promptctl.comparisons.edited import beside_edited
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.comparisons.pairing import pair
 from promptctl.comparisons.rule import GateRule
@@ -77,8 +76,7 @@ async def measure(log: Store, session: Session, tasks: Sequence[Task], rule: Gat
 
 def _measurement(id_: str, tasks: Sequence[Task], found: Iterator[Compared | Evaluation]) -> Measurement:
     """Return the results of one prompt's tasks as one; `found` begins with them."""
-    made = islice(found, sum(len(task.pairs) for task in tasks))
-    own = [beside_edited(each) if isinstance(each, Compared) else each for each in made]
+    own = list(islice(found, sum(len(task.pairs) for task in tasks)))
     decisions = [decision_of(each) if isinstance(each, Evaluation) else each.decision.about(id_) for each in own]
     return Measurement(
         prompt=id_,

@@ -11,8 +11,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import finalize
 
-from promptctl.errors import UsageError
-
 if TYPE_CHECKING:
     import os
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.plan import Plan
-    from promptctl.evaluations.request import EvaluationRequest, EvaluationTerms, Limits, ResumeRequest
+    from promptctl.evaluations.request import EvaluationRequest, Limits, ResumeRequest
     from promptctl.evaluations.session import OnProgress, Session
     from promptctl.reviews.request import ReviewRequest
     from promptctl.reviews.review import Review
@@ -53,9 +51,11 @@ class Evaluating:
         Everything is read and checked before anything is sent. Ctrl-C finishes what is under way and saves it; a
         second one stops at once. Raises what `promptctl.evaluations.planning.plan` raises.
         """
+        from promptctl.evaluations.planning import plan
+
         context = self.context.fresh()
-        plans = plan_alone(context, request)
-        return self._in_session(context, request, on_progress, lambda session: session.run(plans))
+        plans = plan(context, request)
+        return self._in_session(context, lambda session: session.run(plans), request.limits, on_progress)
 
     def plan(self, request: EvaluationRequest) -> list[Plan]:
         """Return what `evaluate` would do, as data; everything is read and checked, nothing is asked."""
@@ -69,10 +69,11 @@ class Evaluating:
         With a `base`, `""` for the usual one, what `evaluate_against` would ask at first: flipped cases come on top.
         """
         from promptctl.evaluations.estimate import estimates
+        from promptctl.evaluations.planning import plan
 
         context, request = self.context.fresh(), replace(request, is_estimate=True)
         if base is None:
-            return estimates(context, plan_alone(context, request))
+            return estimates(context, plan(context, request))
         from promptctl.comparisons.pairing import plan_against
 
         pairs = plan_against(context, request, base or None)
@@ -84,18 +85,15 @@ class Evaluating:
         Without a request, all that the last command left unfinished. Raises `UsageError` if there is nothing to resume,
         and `PromptNotFound` for a prompt that neither the files nor the log know.
         """
-        from promptctl.evaluations.claims import is_claimed
         from promptctl.evaluations.request import ResumeRequest
-        from promptctl.evaluations.resuming import replan, unfinished, within_bound
+        from promptctl.evaluations.resuming import plan_again
         from promptctl.workspace.names import check_logged_prompt
 
         context, request = self.context.fresh(), request or ResumeRequest()
         for prompt in request.prompts:
             check_logged_prompt(context, prompt)
-        rows = unfinished(context.log, request, partial(is_claimed, context.state_folder))
-        bounded, request = within_bound(context.log, rows, request)
-        plans = [replan(context, row, request) for row in bounded]
-        return self._in_session(context, request, on_progress, lambda session: session.run(plans))
+        plans, limits = plan_again(context, request)
+        return self._in_session(context, lambda session: session.run(plans), limits, on_progress)
 
     def evaluate_against(
         self,
@@ -113,31 +111,30 @@ class Evaluating:
         from promptctl.comparisons.against import compare_pairs
         from promptctl.comparisons.compared import Against
         from promptctl.comparisons.pairing import plan_against
+        from promptctl.comparisons.rule import rule_of
 
         context = self.context.fresh()
         pairs = plan_against(context, request, base)
-        judged_by = rule_for(context, request, rule)
+        judged_by = replace(rule_of(context.settings.gate.rule, rule), min_pass=request.min_pass)
         found, together = self._in_session(
-            context, request, on_progress, lambda session: compare_pairs(context.log, session, pairs, judged_by)
+            context, lambda session: compare_pairs(context.log, session, pairs, judged_by), request.limits, on_progress
         )
         return Against.of(found, judged_by, pairs, together)
 
     def compare(self, base_id: str, head_id: str, rule: GateRule | Mapping[str, Any] = _AS_SETTINGS_SAY) -> Compared:
         """Compare two evaluations of the log; nothing is asked of a model. See `evaluate_against` for `rule`."""
         from promptctl.comparisons.compared import compare
+        from promptctl.comparisons.rule import rule_of
 
         context = self.context.fresh()
-        return compare(context.log, base_id, head_id, _rule(context, rule))
+        return compare(context.log, base_id, head_id, rule_of(context.settings.gate.rule, rule))
 
     def review(self, request: ReviewRequest, on_progress: OnProgress | None = None) -> Review:
         """Review what HEAD changed against BASE, and what that did to the results."""
         from promptctl.reviews.reviewing import review
 
-        return review(
-            self.context.fresh(),
-            request,
-            lambda context, work: self._in_session(context, request, on_progress, work),
-        )
+        in_session = partial(self._in_session, limits=request.limits, on_progress=on_progress)
+        return review(self.context.fresh(), request, in_session)
 
     def export_review(self, review: Review, file: str | os.PathLike[str]) -> None:
         """Write a review: .md .json .html .xml (JUnit), by the file's suffix."""
@@ -153,40 +150,19 @@ class Evaluating:
     def _in_session(
         self,
         context: Context,
-        request: EvaluationTerms | ResumeRequest,
-        on_progress: OnProgress | None,
         work: Callable[[Session], Coroutine[Any, Any, T]],
+        limits: Limits,
+        on_progress: OnProgress | None,
     ) -> T:
-        return in_session(context, self._loop, request.limits, on_progress, work)
-
-
-def _rule(context: Context, given: GateRule | Mapping[str, Any]) -> GateRule:
-    from promptctl.comparisons.rule import rule_of
-
-    return rule_of(context.settings.gate.rule, given)
-
-
-def rule_for(context: Context, request: EvaluationRequest, given: GateRule | Mapping[str, Any]) -> GateRule:
-    """Return the rule that the comparisons of a request are judged by."""
-    return replace(_rule(context, given), min_pass=request.min_pass)
-
-
-def plan_alone(context: Context, request: EvaluationRequest) -> list[Plan]:
-    """Return the plans of evaluations that are compared with nothing."""
-    from promptctl.evaluations.planning import plan
-
-    if request.until == "sequential":
-        hint = "--until-decided ends an evaluation by itself"
-        raise UsageError("--sequential compares two versions: give it with --against", hint=hint)
-    return plan(context, request)
+        return in_session(context, work, limits, on_progress, self._loop)
 
 
 def in_session(
     context: Context,
-    loop: LoopThread,
+    work: Callable[[Session], Coroutine[Any, Any, T]],
     limits: Limits,
     on_progress: OnProgress | None,
-    work: Callable[[Session], Coroutine[Any, Any, T]],
+    loop: LoopThread,
 ) -> T:
     """Do the work in a session of its own, the only one of a command; the first Ctrl-C stops it gently."""
     from promptctl.evaluations.session import Session

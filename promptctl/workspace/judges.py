@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,9 +86,8 @@ class Judges:
 
         context, loop = self._context.fresh(), self._waiting("Judges.calibrate from a thread of its own")
         planned = plan_calibration(context, request)
-        return in_session(
-            context, loop, request.limits, on_progress, lambda session: calibrate(context, session, planned)
-        )
+        work = partial(calibrate, context, planned)
+        return in_session(context, work, request.limits, on_progress, loop)
 
     def estimate(self, request: CalibrationRequest) -> Sequence[Estimate]:
         """Return what `calibrate` would ask and cost at most; nothing is asked."""

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 from promptctl.comparisons.against import compare_pairs
 from promptctl.comparisons.compared import Against, Compared
 from promptctl.comparisons.pairing import plan_against
-from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.rule import GateRule, rule_of
 from promptctl.errors import INCOMPLETE, WorkspaceError
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.plan import Pair, Plan
+from promptctl.evaluations.planning import plan
 from promptctl.files.names import DATASETS, SETTINGS, is_recording, recording_path
 from promptctl.files.tree import FileStamp, file_stamp, prompt_files
 from promptctl.prompts.loading import prompt_paths
-from promptctl.workspace.evaluating import in_session, plan_alone, rule_for
+from promptctl.workspace.evaluating import in_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +109,7 @@ class EvaluationWatch:
         """
 
         def planned(context: Context, request: EvaluationRequest) -> tuple[list[Pair], GateRule]:
-            return [*map(Pair, plan_alone(context, request))], GateRule()
+            return [*map(Pair, plan(context, request))], GateRule()
 
         return [each for each in self._round(planned, on_progress, changes)[1] if isinstance(each, Evaluation)]
 
@@ -126,7 +127,8 @@ class EvaluationWatch:
         """
 
         def planned(context: Context, request: EvaluationRequest) -> tuple[list[Pair], GateRule]:
-            return plan_against(context, request, base), rule_for(context, request, rule)
+            judged_by = replace(rule_of(context.settings.gate.rule, rule), min_pass=request.min_pass)
+            return plan_against(context, request, base), judged_by
 
         pairs, found = self._round(planned, on_progress, changes)
         return Against.of(found, self._rule, pairs)
@@ -158,7 +160,7 @@ class EvaluationWatch:
 
             async def work(session: Session) -> list[Compared | Evaluation]:
                 try:
-                    compared = sum(each.pair.base is not None for each in works.values())
+                    compared = sum(pair.base is not None for pair in planned_pairs)
                     return (await compare_pairs(context.log, session, pairs, self._rule, among=compared)).found
                 finally:
                     self.stopped = session.stopped
@@ -166,7 +168,7 @@ class EvaluationWatch:
                         self._left_nano_usd -= session.spent_nano_usd
 
             loop = workspace._waiting("EvaluationWatch from a thread of its own")
-            found = in_session(context, loop, limits, on_progress, work)
+            found = in_session(context, work, limits, on_progress, loop)
         for (key, each), made in zip(new.items(), found, strict=True):
             self._done.pop(key, None)
             if _is_done(made):

@@ -153,7 +153,7 @@ def test_all_flips_are_asked_on_while_their_sum_can_decide_and_no_more_than_the_
 
 
 class Simulated:
-    """One comparison, with what a joint test reads of its sides and of its flipped cases."""
+    """One comparison, with what a joint test reads of its sides."""
 
     def __init__(
         self, name: str, ways: dict[str, int], edited: frozenset[str] = frozenset(), comparisons: int = 3
@@ -168,7 +168,6 @@ class Simulated:
         self.flips, self.steps = flips_of(self.comparison), steps_of(self.comparison, GateRule())
         self.made_with_head = edited
         self.pairs: dict[str, list[int]] = {}
-        self.flipped = self
         row = SimpleNamespace(id=name, prompt=name, digest="", model="m", spec=SimpleNamespace(dataset="d"))
         self.base = self.head = SimpleNamespace(row=row)
 
