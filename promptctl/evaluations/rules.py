@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from promptctl.calls.call import Target
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset, Header
-    from promptctl.evaluations.request import EvaluationRequest
+    from promptctl.evaluations.request import EvaluationRequest, EvaluationTerms
     from promptctl.files.tree import Tree
     from promptctl.log.results import EvaluationSpec
 
@@ -84,7 +84,7 @@ def calibration_rule_of(context: Context, dataset: Dataset) -> CalibrationRule |
 
 
 def licences_of(
-    context: Context, request: EvaluationRequest | EvaluationSpec, rule: CalibrationRule | None, *, needs_key: bool
+    context: Context, request: EvaluationTerms | EvaluationSpec, rule: CalibrationRule | None, *, needs_key: bool
 ) -> Licences:
     """Return the licences of the judges of an evaluation."""
     from promptctl.assertions.licences import Licences

@@ -12,11 +12,11 @@ from promptctl.errors import CHECK_FAILED
 from promptctl.evaluations.evaluation import cases_of
 from promptctl.evaluations.outcomes import CaseOutcome
 from promptctl.log.store import Store
-from promptctl.reviews.review import DatasetReview, Measurement, Review
+from promptctl.reviews.review import DatasetReview, Review
 from promptctl.reviews.taken_away import successors
 
 
-def below_base(log: Store, review: Review, measurements: list[Measurement]) -> Iterator[Decision]:
+def below_base(log: Store, review: Review) -> Iterator[Decision]:
     """Yield a failure for each dataset of BASE whose cases pass in HEAD less often than BASE asks.
 
     It is asked of BASE's own cases: no cases that HEAD adds make up for them. Only evaluations on HEAD alone are looked
@@ -25,7 +25,7 @@ def below_base(log: Store, review: Review, measurements: list[Measurement]) -> I
     former = {each.id: {each.former_id or each.id} for each in review.prompts}
     for old, new in successors(review.datasets, review.prompts).items():
         former.setdefault(new, {new}).add(old)
-    for measurement in measurements:
+    for measurement in review.measurements:
         ids = former.get(measurement.prompt, {measurement.prompt})
         datasets = [each for each in review.datasets if each.before and ids & {*each.tested}]
         runs = sorted(measurement.evaluations, key=lambda run: run.row.model) if datasets else []

@@ -25,7 +25,6 @@ from promptctl.files.names import (
 )
 from promptctl.files.tree import prompt_files
 from promptctl.files.wording import name_some
-from promptctl.git.repository import Git
 from promptctl.git.tree_changes import changed_files, new_links, new_workspaces
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.git.walk import FileChange
@@ -89,7 +88,6 @@ class ChangeFinder:
     model of its own has changed. With `is_replayed` recordings answer, whatever model a prompt names.
     """
 
-    git: Git
     base: CommitTree
     head: CommitTree | WorkTree
     reading: DatasetReading
@@ -228,9 +226,10 @@ class ChangeFinder:
             [self._named(self.base, id_) for id_ in sorted(gone)],
         )
         left = gone - set(former.values())
-        end = self.head.commit or self.git.head
+        git = self.base.git
+        end = self.head.commit or git.head
         if left and len(former) < len(new) and end:
-            head = self.head if isinstance(self.head, CommitTree) else CommitTree(self.git, end)
+            head = self.head if isinstance(self.head, CommitTree) else CommitTree(git, end)
             moved = renames_between(self.base, head)
             former |= {id_: moved[id_] for id_ in new if id_ not in former and moved.get(id_) in left}
         return former

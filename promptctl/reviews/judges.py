@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.judges import find_judge
@@ -12,7 +12,7 @@ from promptctl.calls.shipped import shipped_judges
 from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.reached import datasets_reached
 from promptctl.errors import WorkspaceError
-from promptctl.evaluations.rules import calibration_rule_of
+from promptctl.evaluations.rules import calibration_rule_of, licences_of
 from promptctl.files.wording import count, name_some
 from promptctl.models.gateway import recorded_model
 from promptctl.prompts.loading import load_prompt
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from promptctl.formats.settings_file import CalibrationRule, Settings
     from promptctl.reviews.changes import Changes
     from promptctl.reviews.dataset_changes import DatasetReading
+    from promptctl.reviews.range import ReviewRange
     from promptctl.reviews.request import ReviewRequest
 
 
 def judges_of_head(
-    base: Tree, head: Tree, changes: Changes, named: Collection[str], reading: DatasetReading
+    moments: ReviewRange, changes: Changes, named: Collection[str], reading: DatasetReading
 ) -> Iterator[str]:
     """Yield each judge of HEAD's own in a sentence without its full stop.
 
@@ -40,7 +41,9 @@ def judges_of_head(
     """
     differing = {id_: each for each in changes.prompts for id_ in _ids(each)}
     grading = (
-        {each.prompt_id for tree in (base, head) for each in _asked(tree, differing, reading)} if differing else set()
+        {each.prompt_id for tree in (moments.base, moments.head) for each in _asked(tree, differing, reading)}
+        if differing
+        else set()
     )
     shipped = shipped_judges()
     for prompt in {each.id: each for id_, each in differing.items() if id_ in grading or id_ in shipped}.values():
@@ -56,7 +59,7 @@ def judges_of_head(
             if asked.prompt_id is not None and asked.prompt_id not in shipped and asked.prompt_id not in differing:
                 told.setdefault(asked.prompt_id, dataset.path)
     if told:
-        known = {name for each in _asked(base, told, reading) for name in (each.prompt_id, each.model)}
+        known = {name for each in _asked(moments.base, told, reading) for name in (each.prompt_id, each.model)}
         yield from (f"{path} names a judge of HEAD's own, {name}" for name, path in told.items() if name not in known)
 
 
@@ -80,10 +83,9 @@ class DecidingJudges:
     Nobody is asked, and no key is needed: servers, which only settings name, are not looked at.
     """
 
-    def __init__(self, context: Context, judge: str | None, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, context: Context, request: ReviewRequest) -> None:
         self._context = context
-        self._judge = judge or context.settings.gate.judge
-        self._parameters = parameters
+        self._request = request
         self._known: dict[CalibrationRule, Licences | None] = {}
 
     def of(self, dataset: Dataset, case: Case) -> Judging:
@@ -101,13 +103,9 @@ class DecidingJudges:
 
     def _licences(self, rule: CalibrationRule) -> Licences | None:
         """Return the licences by a rule; None if the calibrations cannot be read: then nobody has one."""
-        from promptctl.assertions.licences import Licences
-
         if rule not in self._known:
             try:
-                self._known[rule] = Licences(
-                    self._context, rule, default_model=self._judge, parameters=self._parameters, needs_key=False
-                )
+                self._known[rule] = licences_of(self._context, self._request, rule, needs_key=False)
             except WorkspaceError:
                 self._known[rule] = None
         return self._known[rule]
@@ -130,7 +128,7 @@ def undone_by_merging(
     A review reads settings, judges and calibrations from BASE: what HEAD does to them is seen nowhere else.
     """
     with closing(context.at(head, settings, head)) as merged:
-        then = DecidingJudges(merged, request.judge, request.judge_parameters)
+        then = DecidingJudges(merged, request)
         index = DatasetIndex(head, trusted=context.trusted_judges, limits=settings.limits)
         has_rule = bool(settings.gate.calibrated or context.settings.gate.calibrated)
         for path in index.paths():

@@ -96,7 +96,7 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
     datasets = {each.path: each for each in changes.datasets}
     for id_ in sorted(changed | changes.tests.keys()):
         prompt = reviews.get(id_)
-        ref = id_ if moments.head is None else f"{id_}@{moments.head}"
+        ref = id_ if moments.head.commit is None else f"{id_}@{moments.head.commit}"
         if prompt is not None and prompt.head_problems:
             yield _unusable(id_, prompt.head_problems)
         elif why_not := _why_not(request, prompt):
@@ -108,7 +108,7 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
         else:
             # None if the prompt is as it was, is new, or was unsound.
             old = prompt.base if prompt is not None and prompt.is_other_behaviour else None
-            base = f"{old.id}@{moments.base}" if old is not None else None
+            base = f"{old.id}@{moments.base.commit}" if old is not None else None
             for dataset in changes.tests[id_]:
                 wanted = replace(request.evaluation(ref, dataset), default_model=changes.default_model)
                 usual = (prompt.base.model if prompt is not None and prompt.base else None) or context.settings.model

@@ -27,47 +27,50 @@ _NONE = re.compile(r"0{40}(?:0{24})?\Z")
 
 @dataclass(frozen=True, slots=True)
 class ReviewRange:
-    """Full commit ids. `head` is None for the work tree. `note` is what a reader must know of how they were found."""
+    """The moments of a review: where BASE stands (`tip`), where HEAD left it (`base`), and HEAD, maybe the work tree.
 
-    tip: str
-    base: str
-    head: str | None
+    `name` is what BASE is called, `note` what a reader must know of how they were found.
+    """
+
+    tip: CommitTree
+    base: CommitTree
+    head: CommitTree | WorkTree
+    name: str | None = None
     note: str | None = None
 
 
-def find_range(git: Git, work_tree: WorkTree, request: ReviewRequest, line: Line | None) -> ReviewRange:
-    """The ends of a review.
+def find_range(git: Git, work_tree: WorkTree, request: ReviewRequest, start: Path) -> ReviewRange:
+    """Return the moments of a review, of the workspace that is found from `start`.
 
-    BASE is what the request names, or else the tip of `line`; what HEAD changed is counted from where it left that,
-    unless BASE is to be taken as it is. HEAD is what the request names, or else the work tree where it differs from
-    HEAD's commit, and that commit where it does not.
+    BASE is what the request names, or else the tip of the default branch; what HEAD changed is counted from where it
+    left that, unless BASE is to be taken as it is. HEAD is what the request names, or else the work tree where it
+    differs from HEAD's commit, and that commit where it does not.
 
-    Raises `RevisionNotFound`, `WorkspaceError` if HEAD brings a log or a cache along, and `HistoryIncomplete` if this
-    clone cannot tell; the hint is the command that can.
+    Raises `RevisionNotFound`, `WorkspaceError` if HEAD brings a log or a cache along, or if the workspace is not the
+    one that BASE has, and `HistoryIncomplete` if this clone cannot tell; the hint is the command that can.
     """
+    line = _default_base(git) if request.base is None else None
     if git.head is None:
         raise GitError("the repository has no commit yet", hint="git add . && git commit")
-    base, head = request.base, request.head
-    end = _commit(git, head, "HEAD") if head is not None else git.head
-    tip = _commit(git, base, "BASE") if base is not None or line is None else line.tip
-    _refuse_state(CommitTree(git, end))
-    is_dirty = head is None and bool(changed_files(CommitTree(git, end), work_tree))
-    shown = None if is_dirty else end
-    if request.is_base_as_it_is:
-        return ReviewRange(tip, tip, shown)
-    if (left := fork_point(git, tip, end, is_work_tree=is_dirty)) is not None:
-        return ReviewRange(tip, left, shown)
-    if not git.is_shallow:
-        return ReviewRange(tip, tip, shown, "BASE and HEAD share no history, so BASE is compared as it is")
-    hint = unshallow_hint(line.remote if line is not None else git.usual_remote())
-    name = line.name if line is not None else base
-    raise HistoryIncomplete(
-        f"this clone is shallow, and does not reach to where HEAD left {name}",
-        hint=hint if base is None else f"{hint}   (or compare with BASE as it is: --base-as-is)",
-    )
+    end = CommitTree(git, git.head if request.head is None else _commit(git, request.head, "HEAD"))
+    tip, name = (line.tip, line.name) if line is not None else (_commit(git, request.base, "BASE"), request.base)
+    _refuse_state(end)
+    is_dirty = request.head is None and bool(changed_files(end, work_tree))
+    left = tip if request.is_base_as_it_is else fork_point(git, tip, end.commit, is_work_tree=is_dirty)
+    if left is None and git.is_shallow:
+        hint = unshallow_hint(line.remote if line is not None else git.usual_remote())
+        raise HistoryIncomplete(
+            f"this clone is shallow, and does not reach to where HEAD left {name}",
+            hint=hint if line is not None else f"{hint}   (or compare with BASE as it is: --base-as-is)",
+        )
+    note = "BASE and HEAD share no history, so BASE is compared as it is" if left is None else None
+    head = work_tree if is_dirty else end
+    found = ReviewRange(CommitTree(git, tip), CommitTree(git, left or tip), head, name, note)
+    _check_place(git, start, found)
+    return found
 
 
-def default_base(git: Git) -> Line:
+def _default_base(git: Git) -> Line:
     """Return the default branch, as the remote has it and as its own `promptctl.yaml` names it.
 
     HEAD can write the work tree's settings, and a branch that was fetched by itself, so neither says what HEAD is
@@ -115,11 +118,12 @@ def _commit(git: Git, revision: str | None, what: str) -> str:
         raise RevisionNotFound(message, hint=f"{meant} {git.fetch_hint(name)}".strip()) from error
 
 
-def check_place(git: Git, start: Path, tip: CommitTree, base: CommitTree, head: CommitTree | WorkTree) -> None:
+def _check_place(git: Git, start: Path, moments: ReviewRange) -> None:
     """Raise `WorkspaceError` unless the workspace that was opened is the one that BASE has, found from `start`.
 
-    One that HEAD brings where BASE has none is new, unless HEAD moved or removed another since `base`.
+    One that HEAD brings where BASE has none is new, unless HEAD moved or removed another since it left BASE.
     """
+    base, head = moments.base, moments.head
     _refuse_links(git, start)
     for name in dict.fromkeys((*base.places.folders, *head.places.folders, DATASETS)):
         if _is_no_folder(head, name):
@@ -130,7 +134,7 @@ def check_place(git: Git, start: Path, tip: CommitTree, base: CommitTree, head: 
             )
     below = os.path.relpath(os.path.realpath(start), git.root)
     folder = Path(below)
-    whole = CommitTree(git, tip.commit, "")
+    whole = CommitTree(git, moments.tip.commit, "")
     here = [each.as_posix() for each in (folder, *folder.parents)]
     found = next((each for each in here if whole.blob(f"{each}/{SETTINGS}".removeprefix("./")) is not None), None)
     own = git.prefix.rstrip("/") or "."

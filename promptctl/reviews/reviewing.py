@@ -23,12 +23,13 @@ from promptctl.git.repository import Git
 from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.times import moves_between
+from promptctl.log.store import Store
 from promptctl.reviews.bars import below_base
 from promptctl.reviews.changes import ChangeFinder, Changes
 from promptctl.reviews.dataset_changes import DatasetReading
 from promptctl.reviews.judges import DecidingJudges, judges_of_head, otherwise_judged, undone_by_merging
 from promptctl.reviews.measuring import Measured, Task, measure, tasks_of
-from promptctl.reviews.range import ReviewRange, check_place, default_base, find_range
+from promptctl.reviews.range import ReviewRange, find_range
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, Review, ReviewSide
 from promptctl.reviews.settings_changes import SettingsReview, settings_review
@@ -52,104 +53,104 @@ def review(context: Context, request: ReviewRequest, in_session: InSession) -> R
     if git is None:
         raise GitError("a review compares commits, and the workspace is not in a Git repository", hint="git init")
     with closing(git), temporary_folder("review") as folder:
-        line = default_base(git) if request.base is None else None
-        found = find_range(git, here, request, line)
-        base = CommitTree(git, found.base)
-        head = CommitTree(git, found.head) if found.head is not None else here
-        tip = CommitTree(git, found.tip)
-        check_place(git, context.start, tip, base, head)
-        settings = settings_of(tip)
+        moments = find_range(git, here, request, context.start)
+        settings = settings_of(moments.tip)
         needs_recordings = request.is_evaluated and request.replies not in ("record", "refresh")  # to the work tree
-        recordings = _recordings(context, head, folder) if needs_recordings else None
+        recordings = _recordings(context, moments.head, folder) if needs_recordings else None
         with closing(
-            context.at(head, settings or Settings(), tip, recordings, is_numbered=settings is not None)
+            context.at(moments.head, settings or Settings(), moments.tip, recordings, is_numbered=settings is not None)
         ) as other:
-            judging = DecidingJudges(other, request.judge, request.judge_parameters)
-            own_settings, wrong = _settings_of_head(head)
-            own = settings_review(other.settings, base, head, own_settings)
-            default_models = (other.settings.model, other.settings.model if request.models else own.default_model)
-            reading = DatasetReading(tip, other.settings.limits)
-            judged = replace(reading, judging=judging.of)
-            changes = ChangeFinder(git, base, head, judged, default_models, request.is_replayed).changes()
-            tasks = tuple(tasks_of(other, request, found, changes))
-            differs = is_changed(tip, head, SETTINGS)
-            named = filter(None, (other.settings.model, other.settings.gate.judge, request.judge))
-            own_judges = list(judges_of_head(base, head, changes, [*named], reading))
-            undecided = list(undecided_now(changes.datasets, changes.prompts))
-            if own_settings and (own_judges or differs or changes.is_about_judges):
-                undecided += undone_by_merging(other, own_settings, head, judging, request)
-            about = Review(
-                tip=ReviewSide(found.tip, request.base or (line.name if line else None)),
-                base=ReviewSide(found.base),
-                head=ReviewSide(found.head, request.head),
-                prompts=changes.prompts,
-                datasets=changes.datasets,
-                files=changes.files,
-                recordings=changes.recordings,
-                lines=changes.lines,
-                moves=tuple(moves_between(git, other.now().label_trust, found.base, found.head)),
-                settings_differ=differs,
-                settings=own.values,
-                doubts=_doubts(other, own, head, request),
-                uses_recordings=any(not pair.head.is_asked for task in tasks for pair in task.pairs),
-                notes=(
-                    *_notes(git, found, settings, own if differs else None),
-                    *filter(None, [DatasetIndex(head).left_out]),
-                    *changes.notes,
-                ),
-                taken_away=(
-                    *taken_away(changes.datasets, changes.prompts, changes.stale),
-                    *tests_behind(git, base, tip, changes, reading),
-                    *own_judges,
-                    *undecided,
-                    *_recorded_judges(changes, tasks),
-                    *_kept_from_base(tasks),
-                    *own.weaker_gate(),
-                ),
-                rule=rule_of(other.settings.gate.rule, request.rule),
-                arguments=(found.tip, *((found.head,) if found.head else ()), *request.arguments),
-                decision=Decision(OK),
-                hide=other.redactor.redact_data,
-            )
-            measurements, together = in_session(other, lambda session: measure(other.log, session, tasks, about.rule))
-            is_strict = about.rule.gate == "strict"
-            below = list(below_base(other.log, about, measurements)) if is_strict and measurements else []
-            unjudged = [Decision.of(INCOMPLETE, f"A judge of BASE decides no longer: {each}.") for each in undecided]
-            beside = [*(wrong if differs else []), *below, *unjudged]
-            return _concluded(request, replace(about, together=together), tasks, measurements, beside)
+            about, tasks = _read(other, request, moments, has_settings=settings is not None)
+            found, together = in_session(other, lambda session: measure(other.log, session, tasks, about.rule))
+            return _concluded(other.log, replace(about, measurements=tuple(found), together=together))
 
 
-def _concluded(
-    request: ReviewRequest,
-    review: Review,
-    tasks: Sequence[Task],
-    measurements: Sequence[Measurement],
-    below: Sequence[Decision],
-) -> Review:
-    """Return the review with its measurements, and with what all of it comes to."""
-    decisions = [*_on_prompts(measurements), *below]
-    if (joint := deciding(review.together)) is not None:
-        decisions.append(joint.decision)
-    if request.fails_on_breaking:
-        broken = [f"{prompt.id} breaks its callers or consumers." for prompt in review.breaking]
-        decisions += [Decision.of(CHECK_FAILED, reason) for reason in broken]
+def _read(
+    context: Context, request: ReviewRequest, moments: ReviewRange, *, has_settings: bool
+) -> tuple[Review, tuple[Task, ...]]:
+    """Return what HEAD changed, with the decision on that alone, and what is to be evaluated."""
+    settings, git = context.settings, moments.base.git
+    own_settings, wrong = _settings_of_head(moments.head)
+    own = settings_review(settings, moments, own_settings)
+    judging = DecidingJudges(context, request)
+    reading = DatasetReading(moments.tip, settings.limits)
+    default_models = (settings.model, settings.model if request.models else own.default_model)
+    judged = replace(reading, judging=judging.of)
+    changes = ChangeFinder(moments.base, moments.head, judged, default_models, request.is_replayed).changes()
+    tasks = tuple(tasks_of(context, request, moments, changes))
+    differs = is_changed(moments.tip, moments.head, SETTINGS)
+    named = filter(None, (settings.model, settings.gate.judge, request.judge))
+    own_judges = list(judges_of_head(moments, changes, [*named], reading))
+    undecided = list(undecided_now(changes.datasets, changes.prompts))
+    if own_settings and (own_judges or differs or changes.is_about_judges):
+        undecided += undone_by_merging(context, own_settings, moments.head, judging, request)
+    about = Review(
+        tip=ReviewSide(moments.tip.commit, moments.name),
+        base=ReviewSide(moments.base.commit),
+        head=ReviewSide(moments.head.commit, request.head),
+        prompts=changes.prompts,
+        datasets=changes.datasets,
+        files=changes.files,
+        recordings=changes.recordings,
+        lines=changes.lines,
+        moves=tuple(moves_between(git, context.now().label_trust, moments.base.commit, moments.head.commit)),
+        settings_differ=differs,
+        settings=own.values,
+        doubts=_doubts(context, own, moments.head, request),
+        uses_recordings=any(not pair.head.is_asked for task in tasks for pair in task.pairs),
+        notes=(
+            *_notes(moments, own if differs else None, has_settings=has_settings),
+            *filter(None, [DatasetIndex(moments.head).left_out]),
+            *changes.notes,
+        ),
+        taken_away=(
+            *taken_away(changes.datasets, changes.prompts, changes.stale),
+            *tests_behind(moments, changes, reading),
+            *own_judges,
+            *undecided,
+            *_recorded_judges(changes, tasks),
+            *_kept_from_base(tasks),
+            *own.weaker_gate(),
+        ),
+        rule=rule_of(settings.gate.rule, request.rule),
+        arguments=(moments.tip.commit, *filter(None, [moments.head.commit]), *request.arguments),
+        decision=Decision(OK),
+        hide=context.redactor.redact_data,
+    )
+    decisions = [Decision.of(INCOMPLETE, f"A judge of BASE decides no longer: {each}.") for each in undecided]
+    decisions += [*(wrong if differs else []), *_on_changes(request, about, tasks)]
+    return replace(about, decision=strictest(decisions)), tasks
+
+
+def _on_changes(request: ReviewRequest, review: Review, tasks: Sequence[Task]) -> Iterator[Decision]:
+    """Yield the decisions on what HEAD changed, whatever results are."""
+    for prompt in review.breaking if request.fails_on_breaking else ():
+        yield Decision.of(CHECK_FAILED, f"{prompt.id} breaks its callers or consumers.")
     for dataset in review.datasets:
         if dataset.problems and dataset.kind != "removed":
-            decisions.append(Decision.of(WORKSPACE, f"{dataset.path} cannot be used: {dataset.problems[0]}."))
+            yield Decision.of(WORKSPACE, f"{dataset.path} cannot be used: {dataset.problems[0]}.")
     if review.rule.gate == "strict":
         if review.taken_away:
             gone = "; ".join(review.taken_away)
             reason = f"The strict gate lets HEAD take away nothing that tests a prompt: {gone}."
-            decisions.append(Decision.of(CHECK_FAILED, reason))
-        doubts = dict.fromkeys(f"{task.prompt}: {task.doubt}." for task in tasks if task.doubt is not None)
-        doubts |= dict.fromkeys(f"{doubt}." for doubt in review.doubts)
-        decisions += [Decision.of(INCOMPLETE, doubt) for doubt in doubts]
-    decision = strictest(decisions)
+            yield Decision.of(CHECK_FAILED, reason)
+        yield from (Decision.of(INCOMPLETE, f"{task.prompt}: {task.doubt}.") for task in tasks if task.doubt)
+        yield from (Decision.of(INCOMPLETE, f"{doubt}.") for doubt in review.doubts)
+
+
+def _concluded(log: Store, review: Review) -> Review:
+    """Return the review with what all of it comes to, its results and what HEAD changed."""
+    decisions = list(_on_prompts(review.measurements))
+    if review.rule.gate == "strict" and review.measurements:
+        decisions += below_base(log, review)
+    if (joint := deciding(review.together)) is not None:
+        decisions.append(joint.decision)
+    decision = strictest([*decisions, review.decision])
     if decision.is_passed:
-        is_measured = any(found.is_made for found in measurements)
-        reasons = () if is_measured else _why_nothing(measurements, review.doubts)
+        is_measured = any(found.is_made for found in review.measurements)
+        reasons = () if is_measured else _why_nothing(review.measurements, review.doubts)
         decision = Decision(OK, tuple(reasons) or ("No check failed.",))
-    return replace(review, measurements=tuple(measurements), decision=decision)
+    return replace(review, decision=decision)
 
 
 def _on_prompts(measurements: Sequence[Measurement]) -> Iterator[Decision]:
@@ -226,13 +227,13 @@ def _doubts(
     return (*own.unmeasured(index), *otherwise_judged(context, own, index, request))
 
 
-def _notes(git: Git, found: ReviewRange, settings: Settings | None, own: SettingsReview | None) -> Iterator[str]:
-    if found.note:
-        yield found.note
-    if settings is None:
+def _notes(moments: ReviewRange, own: SettingsReview | None, *, has_settings: bool) -> Iterator[str]:
+    if moments.note:
+        yield moments.note
+    if not has_settings:
         yield f"BASE has no {SETTINGS}: the built-in settings were used"
     elif own is not None:
         but = "" if own.default_model == own.tip.model else ", but for HEAD's default model"
         yield f"{SETTINGS} differs: the settings of BASE were used, not those of HEAD{but}"
-    if git.is_shallow:
+    if moments.base.git.is_shallow:
         yield "this clone is shallow: it may lack labels and version numbers"

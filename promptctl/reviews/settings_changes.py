@@ -16,6 +16,7 @@ from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.settings_file import Settings
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.prompts.loading import load_prompt
+from promptctl.reviews.range import ReviewRange
 from promptctl.versions.committed_settings import settings_of
 
 _GATES = ("worse", "noninferior", "strict")
@@ -93,13 +94,11 @@ def asked_otherwise(
         yield f"HEAD changes how {model} is asked, which {does} {which}: {name_some(names)}"
 
 
-def settings_review(
-    tip: Settings, base: CommitTree, head: CommitTree | WorkTree, own: Settings | None
-) -> SettingsReview:
+def settings_review(tip: Settings, moments: ReviewRange, own: Settings | None) -> SettingsReview:
     """Return what HEAD, whose settings are `own`, changed of BASE's; nothing if either cannot be read."""
     try:
-        before = settings_of(base) or Settings()
-        values = compare_mappings(_values(base), _values(head)) if own is not None else ()
+        before = settings_of(moments.base) or Settings()
+        values = compare_mappings(_values(moments.base), _values(moments.head)) if own is not None else ()
     except WorkspaceError:
         own = None
     if own is None:

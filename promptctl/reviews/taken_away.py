@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from promptctl.files.names import is_prompt_file
 from promptctl.files.wording import count, name_some
-from promptctl.git.repository import Git
-from promptctl.git.trees import CommitTree
 from promptctl.reviews.change_notes import likely_renames
 from promptctl.reviews.changes import ChangeFinder, Changes
 from promptctl.reviews.dataset_changes import DatasetReading
+from promptctl.reviews.range import ReviewRange
 from promptctl.reviews.review import DatasetReview, PromptReview, ReviewedCase
 
 _MOST = 20
@@ -260,18 +259,16 @@ class _TakenAway:
         return self._known[dataset.path]
 
 
-def tests_behind(
-    git: Git, base: CommitTree, tip: CommitTree, changes: Changes, reading: DatasetReading
-) -> Iterator[str]:
+def tests_behind(moments: ReviewRange, changes: Changes, reading: DatasetReading) -> Iterator[str]:
     """Yield each dataset in which HEAD lacks what the tip of BASE asks, in a sentence without its full stop.
 
     Only tests of prompts whose behaviour HEAD changes count. A case that HEAD has, or edits as well, is not lacking.
     """
     ids = {id_ for each in changes.prompts if each.is_to_be_measured for id_ in (each.id, each.former_id) if id_}
     ids |= {old for old, new in successors(changes.datasets, changes.prompts).items() if new in ids}
-    if not ids or base.commit == tip.commit:
+    if not ids or moments.base.commit == moments.tip.commit:
         return
-    found = ChangeFinder(git, base, tip, reading).datasets_of(sorted(ids))
+    found = ChangeFinder(moments.base, moments.tip, reading).datasets_of(sorted(ids))
     gained = [each for each in found if ids & {*each.prompts}]
     here = {path: each for each in changes.datasets for path in (each.path, each.former_path) if path}
     present: dict[str, list[ReviewedCase]] = {}
