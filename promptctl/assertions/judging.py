@@ -27,21 +27,62 @@ EMBEDDER_VERSION = Version(EMBEDDER.digest, display="built-in")
 
 
 @dataclass(frozen=True, slots=True)
-class RunnerJudge:
-    """Asks judges' prompts, and for embeddings.
+class JudgeTerms:
+    """The terms on which judges are asked.
 
-    `default_model` is asked if neither the assertion nor the judge's prompt names one; see `judge_model`. `parameters`
-    win over the judge's own and its model's; null leaves one out. Without `needs_key` replies come from recordings.
+    `default_model` is asked if neither the assertion nor the judge's prompt names one. `parameters` win over the
+    judge's own and its model's; null leaves one out. Without `needs_key` replies come from recordings.
+    """
+
+    context: Context
+    default_model: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    needs_key: bool = True
+
+    def model_of(self, asked: AskedJudge) -> str:
+        """Return the model to judge with: the assertion's, the judge's own, the default one, or the settings'.
+
+        Raises `ModelConfigurationError` if nothing names one, and for echo, which understands nothing.
+        """
+        own = find_judge(self.context, asked.prompt_id).prompt.model if asked.prompt_id else None
+        model = asked.model or own or self.default_model or self.context.settings.judging_model
+        judge = asked.prompt_id or "similar"
+        if model is None:
+            message = f"no model is named to judge with ({judge})"
+        elif recorded_model(model).startswith("echo/"):
+            message = f"{model} cannot judge ({judge}): it only repeats what it is sent"
+        else:
+            return model
+        hint = "name a model that judges: --judge MODEL, `gate.judge` in promptctl.yaml, or `model` in the assertion"
+        raise ModelConfigurationError(message, hint=hint)
+
+    def target_of(self, asked: AskedJudge) -> Target:
+        """Return the target of a judge's calls: its model may have parameters for judging alone.
+
+        Raises what `model_of` and `make_target` raise.
+        """
+        context, model = self.context, self.model_of(asked)
+        if asked.prompt_id is None:
+            return make_target(context, EMBEDDER, EMBEDDER_VERSION, model, needs_key=self.needs_key)
+        judge = find_judge(context, asked.prompt_id)
+        target = make_target(context, judge.prompt, judge.version, model, needs_key=self.needs_key)
+        rule = context.settings.model_rule(recorded_model(model))
+        merged = sent_parameters(rule.parameters, target.parameters, rule.judge_parameters, self.parameters)
+        left_out = {name for name in (*rule.judge_parameters, *self.parameters) if merged.get(name) is None}
+        return replace(target, parameters={name: value for name, value in merged.items() if name not in left_out})
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerJudge:
+    """Asks judges' prompts, and for embeddings, on these terms.
+
     `licences` says what is known of a judge's agreement with people; see `Judge.licence`. Repeats of a case whose reply
     is equal have one verdict, unless it `is_repeated` itself. A cache should `forget` the replies to requests if
     they bring no verdict. Its calls are recorded with the `options`.
     """
 
-    context: Context
+    terms: JudgeTerms
     runner: Runner
-    default_model: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    needs_key: bool = True
     licences: Callable[[AskedJudge, str], Licence] | None = None
     is_repeated: bool = False
     forget: Callable[[Request], object] | None = None
@@ -49,7 +90,7 @@ class RunnerJudge:
 
     def model_for(self, prompt_id: str | None, model: str | None) -> str:
         """Return the model that is asked; see `Judge.model_for`."""
-        return judge_model(self.context, AskedJudge(prompt_id, model), self.default_model)
+        return self.terms.model_of(AskedJudge(prompt_id, model))
 
     def licence(self, prompt_id: str | None, model: str | None, rubric: str) -> Licence:
         """Return what is known of the judge's agreement with people; see `Judge.licence`."""
@@ -57,14 +98,15 @@ class RunnerJudge:
 
     async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
         """Run a judge's prompt; see `Judge.ask`."""
-        judge = find_judge(self.context, prompt_id)
-        target = self._target(AskedJudge(prompt_id, model))
+        context = self.terms.context
+        judge = find_judge(context, prompt_id)
+        target = self.terms.target_of(AskedJudge(prompt_id, model))
         # No reply can end the marks around it: it was given before they were drawn.
         mark = f"-{token_hex(8)}"
         given = inputs_for(judge.prompt, {**inputs, "mark": mark})
         sent: list[Request] = []
         options = replace(self.options, on_reply=lambda request, _: sent.append(request))
-        options = masking(self.context, judge.prompt, given, options)
+        options = masking(context, judge.prompt, given, options)
         rendered = judge.render(given, hide=options.mask).rendered
         repeat = (options.repeat or 1) - 1 if self.is_repeated else 0
         call = Call(target, rendered, replace(target.request(rendered, repeat=repeat), mark=mark), options)
@@ -83,48 +125,9 @@ class RunnerJudge:
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         """One vector for each text; see `Judge.embed`."""
-        target, found = self._target(AskedJudge(None, model)), list[Reply]()
+        target, found = self.terms.target_of(AskedJudge(None, model)), list[Reply]()
         request = embedding_request(target.model, texts, timeout_s=target.timeout_s)
         rendered = Rendered(tuple(dict(message) for message in request.messages), {})
         options = replace(self.options, on_reply=lambda _, reply: found.append(reply))
         execution = await self.runner.run(Call(target, rendered, request, options))
         return JudgeEmbeddings(found[-1].vectors, execution.cost_nano_usd, execution.id)
-
-    def _target(self, asked: AskedJudge) -> Target:
-        return judge_target(self.context, asked, self.default_model, self.parameters, needs_key=self.needs_key)
-
-
-def judge_target(
-    context: Context, asked: AskedJudge, default: str | None, given: Mapping[str, Any], *, needs_key: bool
-) -> Target:
-    """Return the target of a judge's calls: its model may have parameters for judging alone; those `given` win.
-
-    Raises what `judge_model` and `make_target` raise.
-    """
-    model = judge_model(context, asked, default)
-    if asked.prompt_id is None:
-        return make_target(context, EMBEDDER, EMBEDDER_VERSION, model, needs_key=needs_key)
-    judge = find_judge(context, asked.prompt_id)
-    target = make_target(context, judge.prompt, judge.version, model, needs_key=needs_key)
-    rule = context.settings.model_rule(recorded_model(model))
-    merged = sent_parameters(rule.parameters, target.parameters, rule.judge_parameters, given)
-    left_out = {name for name in (*rule.judge_parameters, *given) if merged.get(name) is None}
-    return replace(target, parameters={name: value for name, value in merged.items() if name not in left_out})
-
-
-def judge_model(context: Context, asked: AskedJudge, default: str | None) -> str:
-    """Return the model to judge with: the assertion's, the judge's own, `default`, or the settings'.
-
-    Raises `ModelConfigurationError` if nothing names one, and for echo, which understands nothing.
-    """
-    own = find_judge(context, asked.prompt_id).prompt.model if asked.prompt_id else None
-    model = asked.model or own or default or context.settings.judging_model
-    judge = asked.prompt_id or "similar"
-    if model is None:
-        message = f"no model is named to judge with ({judge})"
-    elif recorded_model(model).startswith("echo/"):
-        message = f"{model} cannot judge ({judge}): it only repeats what it is sent"
-    else:
-        return model
-    hint = "name a model that judges: --judge MODEL, `gate.judge` in promptctl.yaml, or `model` in the assertion"
-    raise ModelConfigurationError(message, hint=hint)

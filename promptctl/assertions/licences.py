@@ -9,8 +9,7 @@ from typing import Any
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.judge import Licence
-from promptctl.assertions.judging import EMBEDDER, judge_target
-from promptctl.context import Context
+from promptctl.assertions.judging import EMBEDDER, JudgeTerms
 from promptctl.errors import ModelError, WorkspaceError, quote
 from promptctl.files.plain import content_digest
 from promptctl.formats.calibration_file import Calibration, calibration_key, read_calibrations
@@ -26,27 +25,15 @@ class Licences:
 
     Calibrations are read from where judges are. Without a `rule` every judge decides, and none lacks anything; with one
     the constructor raises `InvalidFiles` for a file of calibrations that is wrong.
-    `default_model` and `parameters` are as for `RunnerJudge`.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        rule: CalibrationRule | None,
-        *,
-        default_model: str | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        needs_key: bool = True,
-    ) -> None:
-        self._context = context
+    def __init__(self, terms: JudgeTerms, rule: CalibrationRule | None) -> None:
+        self._terms = terms
         self._rule = rule
-        self._default_model = default_model
-        self._parameters = parameters or {}
-        self._needs_key = needs_key
         self._known: dict[str, list[Calibration]] = {}
         self._found: dict[tuple[AskedJudge, str], tuple[Licence, Calibration | None]] = {}
         try:
-            for each in read_calibrations(context.trusted_judges or context.tree):
+            for each in read_calibrations(terms.context.trusted_judges or terms.context.tree):
                 self._known.setdefault(each.judge, []).append(each)
         except WorkspaceError:
             if rule is not None:  # one wrong file would take the licence of every judge
@@ -88,7 +75,7 @@ class Licences:
         own = self._known.get(judge, [])
         identity: JudgeIdentity | None = None
         try:
-            identity = identify(self._context, asked, self._default_model, self._parameters, needs_key=self._needs_key)
+            identity = identify(self._terms, asked)
         except (WorkspaceError, ModelError) as error:
             why = error.message
         else:
@@ -142,12 +129,10 @@ class JudgeIdentity:
         return f"its server has changed since {same[0].since}"
 
 
-def identify(
-    context: Context, asked: AskedJudge, default_model: str | None, parameters: Mapping[str, Any], *, needs_key: bool
-) -> JudgeIdentity:
+def identify(terms: JudgeTerms, asked: AskedJudge) -> JudgeIdentity:
     """Return the judge as it would be asked. Raises `WorkspaceError` and `ModelError` for one that cannot be."""
-    target = judge_target(context, asked, default_model, parameters, needs_key=needs_key)
-    knows = needs_key and not target.model.startswith("replay/")
+    target = terms.target_of(asked)
+    knows = terms.needs_key and not target.model.startswith("replay/")
     server = content_digest([target.server])[:16] if knows and target.server else None
     return JudgeIdentity(target.prompt.digest, recorded_model(target.model), target.parameters, server, knows)
 

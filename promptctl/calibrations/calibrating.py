@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.judges import find_judge
-from promptctl.assertions.judging import judge_model, judge_target
+from promptctl.assertions.judging import JudgeTerms
 from promptctl.assertions.licences import identify, shortfall
 from promptctl.calibrations.agreement import LabelledReply, labelled_by_people
 from promptctl.calibrations.measures import JudgedReply, day_of, unanswered_verdicts, with_measures
@@ -143,7 +143,8 @@ def plan_calibration(context: Context, request: CalibrationRequest) -> Calibrati
     )
     named = {each.assertion.options.get("model") for each in found}
     check_models(context, asked, set(), {AskedJudge(judge, model) for model in named})
-    models = {model: judge_model(context, AskedJudge(judge, model), asked.judge) for model in named}
+    model_of = JudgeTerms(context, asked.judge).model_of
+    models = {model: model_of(AskedJudge(judge, model)) for model in named}
     groups: dict[tuple[str, str], dict[str, LabelledReply]] = {}
     ties: Counter[tuple[str, str]] = Counter()
     for each in found:
@@ -205,9 +206,8 @@ def _measured(
     request, assertion = planned.request, group[0].assertion
     own_model = assertion.options.get("model")
     needs_key = request.replies != "replay"
-    identity = identify(
-        context, AskedJudge(planned.judge, own_model), first.spec.judge, request.parameters, needs_key=needs_key
-    )
+    terms = JudgeTerms(context, first.spec.judge, request.parameters, needs_key)
+    identity = identify(terms, AskedJudge(planned.judge, own_model))
     straight, *turned = ([*log.results(id_)] for id_ in evaluations)
     replies = [
         JudgedReply(
@@ -281,7 +281,7 @@ def _plans(
     context: Context, asked: EvaluationRequest, judge: str, repeats: int, group: Sequence[LabelledReply]
 ) -> tuple[JudgingPlan, ...]:
     named = AskedJudge(judge, group[0].assertion.options.get("model"))
-    target = judge_target(context, named, asked.judge, asked.judge_parameters, needs_key=asked.needs_keys)
+    target = JudgeTerms(context, asked.judge, asked.judge_parameters, asked.needs_keys).target_of(named)
     spec = EvaluationSpec(
         ref=judge,
         group=new_id(),

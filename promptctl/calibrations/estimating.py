@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from promptctl.assertions.judging import RunnerJudge
+from promptctl.assertions.judging import JudgeTerms, RunnerJudge
 from promptctl.errors import ModelError
 from promptctl.evaluations.estimate import Estimate, cost_of_call
 from promptctl.evaluations.scoring import score_case, subject_of
@@ -27,13 +27,8 @@ async def estimate_calibration(context: Context, planned: CalibrationPlan) -> li
 
 async def _estimate(context: Context, plan: JudgingPlan) -> Estimate:
     spec, target, unsent = plan.spec, plan.target, _Unsent()
-    judge = RunnerJudge(
-        context,
-        cast("Any", unsent),
-        default_model=spec.judge,
-        parameters=spec.judge_parameters,
-        needs_key=spec.replies != "replay",
-    )
+    terms = JudgeTerms(context, spec.judge, spec.judge_parameters, spec.replies != "replay")
+    judge = RunnerJudge(terms, cast("Any", unsent))
     for case in plan.labelled:
         await score_case(case, subject_of(case, case.output or ""), judge)
     model = context.models.settings_of(target.model).model if spec.replies != "replay" else "replay/"

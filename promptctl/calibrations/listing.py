@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptctl.assertions.assertion import AskedJudge
-from promptctl.assertions.judging import EMBEDDER, judge_model
+from promptctl.assertions.judging import EMBEDDER, JudgeTerms
 from promptctl.assertions.licences import Licences, judged
 from promptctl.calibrations.agreement import labelled_replies
 from promptctl.context import Context
@@ -46,7 +46,7 @@ class JudgeStatus:
 
 def list_judges(context: Context) -> list[JudgeStatus]:
     """Return the judges that sound datasets ask, and those whose calibrations nothing asks for any more."""
-    default = context.settings.gate.judge
+    terms = JudgeTerms(context, needs_key=False)
     rules: dict[str, CalibrationRule] = {}
     licences: dict[CalibrationRule, Licences] = {}
     index = DatasetIndex(context.repository.work_tree, limits=context.settings.limits)
@@ -58,7 +58,7 @@ def list_judges(context: Context) -> list[JudgeStatus]:
             assertions = [each for case in dataset.cases() for each in case.assertions]
             rule = rules[path] = calibration_rule_of(context, dataset) or CalibrationRule()
             if rule not in licences:
-                licences[rule] = Licences(context, rule, default_model=default, needs_key=False)
+                licences[rule] = Licences(terms, rule)
             labels.update(_labelled_rubrics(context, path))
         except WorkspaceError:
             continue
@@ -72,7 +72,7 @@ def list_judges(context: Context) -> list[JudgeStatus]:
         calibration = by_rule[0].calibration(judge, rubric)
         lack = next((lack for each in by_rule if (lack := each.of(judge, rubric).lack) is not None), None)
         try:
-            model: str | None = judge_model(context, judge, default)
+            model: str | None = terms.model_of(judge)
         except ModelError:
             model = None
         text = text or (calibration.rubric_text if calibration is not None else "")

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from promptctl.assertions.assertion import AskedJudge
-from promptctl.assertions.judging import EMBEDDER, judge_model
+from promptctl.assertions.judging import EMBEDDER, JudgeTerms
 from promptctl.context import Context
 from promptctl.counting import counted, without_collector
 from promptctl.datasets.cases import Case
@@ -161,7 +161,7 @@ def _of_judges(context: Context, plan: Plan, judges: Counter[AskedJudge]) -> tup
     tokens_in = tokens_out = 0.0
     cost: int | None = 0
     for judge, count in judges.items():
-        model, calls = judge_model(context, judge, plan.spec.judge), count * plan.spec.repeats
+        model, calls = JudgeTerms(context, plan.spec.judge).model_of(judge), count * plan.spec.repeats
         asked = judge.prompt_id or EMBEDDER.id, model
         each = _earlier_calls(context.log, [asked]).get(asked)
         if each is None:

@@ -7,7 +7,7 @@ import traceback
 from dataclasses import replace
 
 from promptctl.assertions.effort import Effort, Total
-from promptctl.assertions.judging import RunnerJudge
+from promptctl.assertions.judging import JudgeTerms, RunnerJudge
 from promptctl.calls.account import spent
 from promptctl.calls.call import Call, CallOptions, masking
 from promptctl.calls.recording import reply_recording
@@ -29,7 +29,6 @@ from promptctl.evaluations.cache import CachedGateway
 from promptctl.evaluations.case_result import full_cost, result_of
 from promptctl.evaluations.limiter import DEADLINE
 from promptctl.evaluations.plan import Plan
-from promptctl.evaluations.rules import licences_of
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, subject_of
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultRow
@@ -58,24 +57,21 @@ class Evaluator:
         case_timeout_s: float,
     ) -> None:
         prompt, replies = plan.target.prompt.id, plan.spec.replies
-        needs_key = replies != "replay"
-        licences = (
-            licences_of(context, plan.spec, plan.calibrated, needs_key=needs_key)
-            if plan.spec.judge_model is not None
-            else None
-        )
+        terms = JudgeTerms(context, plan.spec.judge, plan.spec.judge_parameters, needs_key=replies != "replay")
+        licences = None
+        if plan.spec.judge_model is not None:
+            from promptctl.assertions.licences import Licences
+
+            licences = Licences(terms, plan.calibrated).of
         on_reply = reply_recording(context, prompt) if replies in ("record", "refresh") else None
         self._context = context
         self._target = plan.target
         self._asker = Asker(context, plan)
         self._runner = Runner(gateway, recorder, on_reply=on_reply, watch=context.telemetry)
         self._judge = RunnerJudge(
-            context,
+            terms,
             self._runner,
-            default_model=plan.spec.judge,
-            parameters=plan.spec.judge_parameters,
-            needs_key=needs_key,
-            licences=None if licences is None else licences.of,
+            licences=licences,
             is_repeated=plan.spec.side == "calibration",
             forget=gateway.forget if isinstance(gateway, CachedGateway) else None,
         )

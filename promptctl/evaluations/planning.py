@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from promptctl.assertions.judging import judge_model
+from promptctl.assertions.judging import JudgeTerms
 from promptctl.calls.call import Target, make_target
 from promptctl.counting import counted, without_collector
 from promptctl.datasets.choosing import DatasetChoice
@@ -217,7 +217,7 @@ def target_of(context: Context, request: EvaluationRequest, at_version: PromptAt
 
 def _models_judging(context: Context, request: EvaluationRequest, judges: Iterable[AskedJudge]) -> set[str]:
     """Return the models that judge. Raises `ModelConfigurationError` if one cannot be asked."""
-    models = {judge_model(context, asked, request.judge) for asked in judges}
+    models = set(map(JudgeTerms(context, request.judge).model_of, judges))
     for model in models if request.needs_keys else ():
         context.models.settings_of(model)
     return models

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.judges import find_judge
-from promptctl.assertions.judging import judge_model
+from promptctl.assertions.judging import JudgeTerms
 from promptctl.calls.shipped import ShippedFiles
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import WorkspaceError
@@ -22,13 +22,11 @@ from promptctl.prompts.loading import load_prompt_file, prompt_paths
 
 if TYPE_CHECKING:
     from promptctl.assertions.assertion import Assertion
-    from promptctl.assertions.licences import Licences
     from promptctl.calls.call import Target
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset, Header
-    from promptctl.evaluations.request import EvaluationRequest, EvaluationTerms
+    from promptctl.evaluations.request import EvaluationRequest
     from promptctl.files.tree import Tree
-    from promptctl.log.results import EvaluationSpec
 
 
 def server_digest(server: str) -> str | None:
@@ -55,15 +53,18 @@ def answering(context: Context, request: EvaluationRequest, dataset: Dataset, ta
     judging: str | None = None
     calibrations: dict[str, Mapping[str, Any]] = {}
     if dataset.judges:
+        from promptctl.assertions.licences import Licences
+
         judging = request.judge or context.settings.judging_model or ""
-        models = {judge_model(context, asked, request.judge) for asked in dataset.judges}
+        terms = JudgeTerms(context, request.judge, request.judge_parameters, request.needs_keys)
+        models = set(map(terms.model_of, dataset.judges))
         ruled = {model: rule for model in models if (rule := _of_judge(context, request, model))}
         found = {id_: find_judge(context, id_) for asked in dataset.judges if (id_ := asked.prompt_id)}
         own = {id_: each.prompt.digest for id_, each in found.items() if not isinstance(each.tree, ShippedFiles)}
         if ruled or own:
             rules["judges"] = _digest(ruled | ({"prompts": own} if own else {}))
         needed = calibration_rule_of(context, dataset)
-        licences = licences_of(context, request, needed, needs_key=request.needs_keys)
+        licences = Licences(terms, needed)
         if not licences.is_idle:
             used = licences.used(_assertions(dataset, target))
             calibrations = {key: each.summary for key, each in sorted(used.items())}
@@ -81,17 +82,6 @@ def calibration_rule_of(context: Context, dataset: Dataset) -> CalibrationRule |
         asked += _rules_of_base(context, context.trusted_judges, dataset.header)
     rules = [each for each in asked if each is not None]
     return reduce(CalibrationRule.with_other, rules) if rules else None
-
-
-def licences_of(
-    context: Context, request: EvaluationTerms | EvaluationSpec, rule: CalibrationRule | None, *, needs_key: bool
-) -> Licences:
-    """Return the licences of the judges of an evaluation."""
-    from promptctl.assertions.licences import Licences
-
-    return Licences(
-        context, rule, default_model=request.judge, parameters=request.judge_parameters, needs_key=needs_key
-    )
 
 
 @dataclass(frozen=True, slots=True)

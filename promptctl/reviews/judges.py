@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.judges import find_judge
+from promptctl.assertions.judging import JudgeTerms
 from promptctl.calls.shipped import shipped_judges
 from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.reached import datasets_reached
 from promptctl.errors import WorkspaceError
-from promptctl.evaluations.rules import calibration_rule_of, licences_of
+from promptctl.evaluations.rules import calibration_rule_of
 from promptctl.files.wording import count, name_some
 from promptctl.models.gateway import recorded_model
 from promptctl.prompts.loading import load_prompt
@@ -84,14 +85,13 @@ class DecidingJudges:
     """
 
     def __init__(self, context: Context, request: ReviewRequest) -> None:
-        self._context = context
-        self._request = request
+        self._terms = JudgeTerms(context, request.judge, request.judge_parameters, needs_key=False)
         self._known: dict[CalibrationRule, Licences | None] = {}
 
     def of(self, dataset: Dataset, case: Case) -> Judging:
         """Return who decides of the judges of a case's assertions, those of sets included."""
         asked = list(_weighing(case.assertions))
-        rule = calibration_rule_of(self._context, dataset) if asked else None
+        rule = calibration_rule_of(self._terms.context, dataset) if asked else None
         if rule is None:
             return Judging(len(asked), len(asked))
         licences = self._licences(rule)
@@ -103,9 +103,11 @@ class DecidingJudges:
 
     def _licences(self, rule: CalibrationRule) -> Licences | None:
         """Return the licences by a rule; None if the calibrations cannot be read: then nobody has one."""
+        from promptctl.assertions.licences import Licences
+
         if rule not in self._known:
             try:
-                self._known[rule] = licences_of(self._context, self._request, rule, needs_key=False)
+                self._known[rule] = Licences(self._terms, rule)
             except WorkspaceError:
                 self._known[rule] = None
         return self._known[rule]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 
-from promptctl.assertions.judging import judge_model
+from promptctl.assertions.judging import JudgeTerms
 from promptctl.comparisons.against import compare_pairs
 from promptctl.comparisons.compared import Compared, decision_of
 from promptctl.comparisons.gates import Decision, strictest
@@ -232,7 +232,8 @@ def _is_judged_by_recordings(context: Context, request: EvaluationRequest, plan:
         {judge for case in plan.cases(context) for judge in case.judges} if plan.spec.judge_model is not None else ()
     )
     is_replayed = plan.spec.replies == "replay"
-    return any(is_replayed or judge_model(context, each, request.judge).startswith(REPLAY) for each in judges)
+    model_of = JudgeTerms(context, request.judge).model_of
+    return any(is_replayed or model_of(each).startswith(REPLAY) for each in judges)
 
 
 def _unusable(id_: str, problems: Sequence[Problem]) -> Task:

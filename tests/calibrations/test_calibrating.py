@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.judging import JudgeTerms
 from promptctl.assertions.licences import Licences
 from promptctl.calibrations.agreement import open_questions
 from promptctl.calibrations.calibrating import Calibrated, CalibrationRequest
@@ -352,7 +353,8 @@ def test_recordings_have_their_own_day_and_say_nothing_of_a_server(desk: Lab) ->
         rule = CalibrationRule(max_age_days=10_000)
         asked = AskedJudge("judges/llm-rubric", None)
         lacks = [
-            Licences(workspace.context, rule, needs_key=needs).of(asked, made.rubric).lack for needs in (True, False)
+            Licences(JudgeTerms(workspace.context, needs_key=needs), rule).of(asked, made.rubric).lack
+            for needs in (True, False)
         ]
     assert "it was measured on recordings, which say nothing of the server" in (lacks[0] or "")
     assert lacks[1] is None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.judging import JudgeTerms
 from promptctl.assertions.licences import Licences, identify
 from promptctl.datasets.index import dataset_index
 from promptctl.errors import InvalidFiles, LabelRefused, WorkspaceError
@@ -56,7 +57,7 @@ def calibrate(lab: Lab, counts: VerdictCounts = GOOD, **other: Any) -> Calibrati
     """Write the calibration of the judge of the only rubric, as it is asked now."""
     with lab.open() as workspace:
         context = workspace.context
-        identity = identify(context, AskedJudge("judges/llm-rubric", None), None, {}, needs_key=True)
+        identity = identify(JudgeTerms(context), AskedJudge("judges/llm-rubric", None))
         dataset = dataset_index(context, "refuse").checked("datasets/triage.yaml", workspace.prompt("triage").prompt)
         (rubric,) = {each.rubric for case in dataset.cases() for each in case.assertions if each.rubric}
     made = replace(
@@ -162,7 +163,9 @@ def test_a_calibration_that_does_not_hold_says_why(desk: Lab, other: dict[str, A
     rubric = calibrate(desk).rubric
     desk.write(calibration_path(made.judge), calibration_bytes(made.judge, [made]).decode())
     with desk.open() as workspace:
-        licence = Licences(workspace.context, CalibrationRule()).of(AskedJudge("judges/llm-rubric", None), rubric)
+        licence = Licences(JudgeTerms(workspace.context), CalibrationRule()).of(
+            AskedJudge("judges/llm-rubric", None), rubric
+        )
     assert said in (licence.lack or "")
 
 
@@ -230,7 +233,7 @@ def test_validate_warns_of_a_judge_that_has_changed_since(desk: Lab) -> None:
 def test_without_a_rule_nothing_is_told_apart(desk: Lab) -> None:
     desk.cases(*cases("sorry", **{"assert": [RUBRIC]}))
     with desk.open() as workspace:
-        licences = Licences(workspace.context, None)
+        licences = Licences(JudgeTerms(workspace.context), None)
         assert licences.is_idle
         assert licences.of(AskedJudge("judges/llm-rubric", None), "r").lack is None
     assert dict(desk.one().row.spec.rules).keys() == {"judges"}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.judging import JudgeTerms
 from promptctl.assertions.licences import identify
 from promptctl.comparisons.rule import GateRule
 from promptctl.datasets.index import dataset_index
@@ -60,7 +61,7 @@ def calibrate(pull: Pull) -> None:
     """Write the calibration of the judge of the only rubric, as a review asks it."""
     with open_workspace(pull.root, pull.environ) as workspace:
         context, asked = workspace.context, AskedJudge("judges/llm-rubric", None)
-        known = identify(context, asked, "local/judge", {}, needs_key=True)
+        known = identify(JudgeTerms(context, "local/judge"), asked)
         dataset = dataset_index(context, "refuse").open("datasets/triage.yaml")
         (rubric,) = {each.rubric for case in dataset.cases() for each in case.assertions if each.rubric}
     made = Calibration(
