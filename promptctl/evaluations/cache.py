@@ -175,10 +175,9 @@ class CachedGateway:
             return reply
         return replace(_reused(reply), made_on=utc_now()[:10] if reply.source == "model" else reply.made_on)
 
-    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Evaluations never stream; passed through."""
-        async for piece in self._gateway.stream(request):
-            yield piece
+        return self._gateway.stream(request)
 
     def forget(self, request: Request) -> None:
         """Do not keep the reply to a request for later commands: nobody could use it."""

@@ -130,24 +130,20 @@ class Evaluator:
     async def _score(
         self, case: Case, execution: Execution | None, error: PromptctlError | None, options: CallOptions
     ) -> Score:
-        schema = self._target.prompt.output.schema
-        effort = Effort(self._grading_s, self._grading)
         if isinstance(error, InvalidOutput) and error.problems:
             return failed_score(case, error.message)
-        if execution is None:
-            subject = subject_of(case, case.output or "", output_schema=schema, effort=effort)
-        else:
-            subject = subject_of(
-                case,
-                execution.reply or "",
-                inputs=execution.inputs,
+        subject = subject_of(case, (case.output if execution is None else execution.reply) or "")
+        schema, effort = self._target.prompt.output.schema, Effort(self._grading_s, self._grading)
+        subject = replace(subject, output_schema=schema, effort=effort)
+        if execution is not None:
+            subject = replace(
+                subject,
+                inputs=case.inputs if execution.inputs is None else execution.inputs,
                 tool_calls=execution.tool_calls,
                 latency_ms=execution.latency_ms,
                 cost_nano_usd=full_cost(execution),
                 finish_reason=FILTERED if isinstance(error, ContentFiltered) else execution.finish_reason,
-                output_schema=schema,
                 fault=error.message if error is not None else execution.error_message,
-                effort=effort,
             )
         return await score_case(case, subject, replace(self._judge, options=options))
 

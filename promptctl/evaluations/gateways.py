@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
 from promptctl.calls.account import Account
 from promptctl.calls.spending import SpendingGateway
@@ -13,7 +13,6 @@ from promptctl.evaluations.limiter import LimitedGateway, time_stands_still
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.progress import Load
 from promptctl.evaluations.request import Limits
-from promptctl.log.results import Replies
 from promptctl.models.gateway import Gateway
 from promptctl.models.replay import Replay
 
@@ -31,38 +30,22 @@ class Gateways:
         most = limits.max_cost_nano_usd
         self.account = None if most is None else Account(most)
         self.load = Load()
-        self._router = context.router(limits.concurrency)
-        paying = SpendingGateway(context, self._router, self.account, time_stands_still)
-        limited = LimitedGateway(paying, limits.concurrency, give_up, self._probe_s, self.load)
-        self._cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
-        self.cached = CachedGateway(limited, self._cache, self._server_of)
+        self.router = context.router(limits.concurrency)
+        paying = SpendingGateway(context, self.router, self.account, time_stands_still)
+        self._limited = LimitedGateway(paying, limits.concurrency, give_up, self._probe_s, self.load)
+        self.cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
+        self.cached = CachedGateway(self._limited, self.cache, self._server_of)
         # A judge that is measured anew: whoever measures it after that reads the new verdicts.
-        self._renewed = CachedGateway(limited, self._cache, self._server_of, is_read=False)
-        self._by_source: Mapping[Replies, Gateway] = {
-            "ask": limited,
-            "cache": self.cached,
-            "record": self.cached,
-            "refresh": limited,
-            "replay": Replay(context.recordings_folder),
-        }
+        self._renewed = CachedGateway(self._limited, self.cache, self._server_of, is_read=False)
+        self._replay = Replay(context.recordings_folder)
 
     def of(self, plan: Plan) -> Gateway:
         """Return the way by which the replies of a plan come."""
-        is_renewed = plan.spec.side == "calibration" and plan.spec.replies in ("ask", "refresh")
-        return self._renewed if is_renewed else self._by_source[plan.spec.replies]
-
-    def preload(self, models: Iterable[str]) -> None:
-        """Import what asks these models."""
-        for model in models:
-            self._router.preload(model)
-
-    def flush(self) -> None:
-        """Write what the cache has taken in."""
-        self._cache.flush()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.cached.close()
+        if plan.spec.replies == "replay":
+            return self._replay
+        if plan.spec.replies in ("cache", "record"):
+            return self.cached
+        return self._renewed if plan.spec.side == "calibration" else self._limited
 
     def _probe_s(self, model: str) -> float | None:
         """Return for how long others wait for the first reply: an unknown key is worth more than a server without.
@@ -72,7 +55,7 @@ class Gateways:
         if self.account is not None:
             return None
         try:
-            has_key = self._router.settings_of(model).endpoint.api_key is not None
+            has_key = self.router.settings_of(model).endpoint.api_key is not None
         except ModelError:
             return 0.0
         return _PROBE_S if has_key else _PROBE_WITHOUT_KEY_S
@@ -80,6 +63,6 @@ class Gateways:
     def _server_of(self, model: str) -> str:
         """Return what tells a model's server from one that answers to the same model's id."""
         try:
-            return self._router.settings_of(model).endpoint.server
+            return self.router.settings_of(model).endpoint.server
         except ModelError:
             return ""

@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 from promptctl.errors import Incomplete, ModelError, RateLimited
 from promptctl.evaluations.progress import Load
@@ -112,6 +113,15 @@ class Limiter:
                 free -= 1
 
 
+@dataclass(slots=True)
+class _Door:
+    """The way to one model. It opens for all once the first request is answered, and closes for good on a refusal."""
+
+    limiter: Limiter
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    is_refused: bool = False
+
+
 class LimitedGateway:
     """A gateway behind a limiter for each model. A request that waits to be asked again holds no place meanwhile.
 
@@ -140,62 +150,39 @@ class LimitedGateway:
         async with self._place(request.model):
             return await self._gateway.complete(request)
 
-    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Evaluations never stream; passed through."""
-        async for piece in self._gateway.stream(request):
-            yield piece
+        return self._gateway.stream(request)
 
     async def close(self) -> None:
         """Close the gateway behind."""
         await self._gateway.close()
 
-    def _place(self, model: str) -> AbstractAsyncContextManager[None]:
-        if model not in self._doors:
-            limiter = Limiter(self._most, load=self._load)
-            self._doors[model] = _Door(limiter, model, self._on_lasting, self._probe_s(model))
-        return self._doors[model].place()
-
-
-class _Door:
-    """The way to one model. It opens for all once the first request is answered, and closes for good on a refusal."""
-
-    def __init__(
-        self, limiter: Limiter, model: str, on_lasting: Callable[[str, ModelError], None], probe_s: float | None
-    ) -> None:
-        self._limiter = limiter
-        self._model = model
-        self._on_lasting = on_lasting
-        self._probe_s = probe_s
-        self._is_refused = self._is_begun = False
-        self._answered = asyncio.Event()
-
     @asynccontextmanager
-    async def place(self) -> AsyncGenerator[None, None]:
+    async def _place(self, model: str) -> AsyncGenerator[None, None]:
         """Wait for a place among the requests to the model; how the one in it ends moves the limit."""
-        if not self._answered.is_set():
-            await self._wait_for_the_first()
-        asked_at = await self._limiter.acquire()
+        door = self._doors.get(model)
+        if door is None:
+            door = self._doors[model] = _Door(Limiter(self._most, load=self._load))
+        elif not door.answered.is_set() and (probe_s := self._probe_s(model)) != 0:
+            with time_stands_still(), suppress(TimeoutError):
+                await asyncio.wait_for(door.answered.wait(), probe_s)
+        asked_at = await door.limiter.acquire()
         try:
-            if self._is_refused:
-                raise Incomplete(f"{self._model} was not asked: it has refused what it would refuse each time")
+            if door.is_refused:
+                raise Incomplete(f"{model} was not asked: it has refused what it would refuse each time")
             yield
-            self._limiter.succeeded()
+            door.limiter.succeeded()
         except ModelError as error:
             if error.is_lasting:
-                self._is_refused = True
-                self._on_lasting(self._model, error)
+                door.is_refused = True
+                self._on_lasting(model, error)
             if isinstance(error, RateLimited):
-                self._limiter.refused(error.retry_after_s, asked_at)
+                door.limiter.refused(error.retry_after_s, asked_at)
             raise
         finally:
-            self._answered.set()
-            self._limiter.release()
-
-    async def _wait_for_the_first(self) -> None:
-        if self._is_begun and self._probe_s != 0:
-            with time_stands_still(), suppress(TimeoutError):
-                await asyncio.wait_for(self._answered.wait(), self._probe_s)
-        self._is_begun = True
+            door.answered.set()
+            door.limiter.release()
 
 
 @contextmanager

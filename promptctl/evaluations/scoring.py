@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from promptctl.assertions.assertion import Subject, grade
-from promptctl.assertions.effort import Effort
 from promptctl.assertions.judge import Judge
 from promptctl.assertions.outcome import Graded, why_undecided
 from promptctl.assertions.weighing import Status, mean_score, total_cost, weigh
@@ -43,33 +41,9 @@ class Score:
         return "Ungraded" if why_undecided(self.graded) is None else UNCALIBRATED
 
 
-def subject_of(
-    case: Case,
-    text: str,
-    *,
-    inputs: Mapping[str, Any] | None = None,
-    tool_calls: Sequence[Mapping[str, Any]] = (),
-    latency_ms: float | None = None,
-    cost_nano_usd: int | None = None,
-    finish_reason: str | None = None,
-    output_schema: Mapping[str, Any] | None = None,
-    fault: str | None = None,
-    effort: Effort | None = None,
-) -> Subject:
-    """A reply to a case, ready to be graded. `inputs` are those it was rendered with, the case's if left out."""
-    return Subject(
-        text,
-        inputs=case.inputs if inputs is None else inputs,
-        expected=case.expected,
-        tool_calls=tool_calls,
-        latency_ms=latency_ms,
-        cost_nano_usd=cost_nano_usd,
-        finish_reason=finish_reason,
-        output_schema=output_schema,
-        variables=case.variables,
-        fault=fault,
-        effort=effort or Effort(),
-    )
+def subject_of(case: Case, text: str) -> Subject:
+    """Return a reply to a case, ready to be graded."""
+    return Subject(text, inputs=case.inputs, expected=case.expected, variables=case.variables)
 
 
 async def score_case(case: Case, subject: Subject, judge: Judge | None = None) -> Score:

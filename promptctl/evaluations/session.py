@@ -81,7 +81,7 @@ class Session:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._gateways.close()
+        await self._gateways.cached.close()
 
     @property
     def spent_nano_usd(self) -> int:
@@ -104,7 +104,8 @@ class Session:
         """
         if any(plan.spec.replies in ("record", "replay") for plan in plans):
             check_folder(self._context.recordings_folder)
-        self._gateways.preload({plan.target.model for plan in plans if plan.is_asked})
+        for model in {plan.target.model for plan in plans if plan.is_asked}:
+            self._gateways.router.preload(model)
         with claimed(self._context.state_folder, [plan.spec.group or "" for plan in plans]):
             self._runs = self._begin(plans, untils)
             try:
@@ -117,7 +118,7 @@ class Session:
                     self._say_how_to_go_on()
                 raise
             finally:
-                self._gateways.flush()
+                self._gateways.cache.flush()
                 evaluations, self._runs = [self._finish(run) for run in self._runs], []
         return evaluations
 
@@ -136,7 +137,7 @@ class Session:
             return None
         finally:
             self._is_asking = False
-            self._gateways.flush()
+            self._gateways.cache.flush()
 
     def _begin(self, plans: Sequence[Plan], untils: Iterable[Until | None]) -> list[_Run]:
         rows = [plan.resumes or plan.row() for plan in plans]

@@ -8,7 +8,9 @@ from typing import ClassVar
 
 import pytest
 
+from promptctl.assertions.assertion import Subject
 from promptctl.comparisons.rule import GateRule
+from promptctl.datasets.cases import Case
 from promptctl.datasets.selection import Selection
 from promptctl.errors import (
     CaseNotFound,
@@ -97,10 +99,10 @@ class TestOneBadCase:
     def test_a_fault_of_our_own_is_the_cases_error(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         from promptctl.evaluations import evaluator
 
-        def fails_for_one(case: object, text: str, **more: object) -> object:
+        def fails_for_one(case: Case, text: str) -> Subject:
             if text == "c1":
                 raise ZeroDivisionError("oh")
-            return subject_of(case, text, **more)  # type: ignore[arg-type]
+            return subject_of(case, text)
 
         monkeypatch.setattr(evaluator, "subject_of", fails_for_one)
         lab.many(3)

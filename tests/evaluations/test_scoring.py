@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,10 +118,10 @@ ABSENT: list[Mapping[str, Any]] = [
 @pytest.mark.parametrize("spec", ABSENT)
 def test_a_reply_that_is_not_whole_passes_nothing_by_what_it_lacks(spec: Mapping[str, Any]) -> None:
     made = case({**spec, "metric": "m"})
-    score = asyncio.run(score_case(made, subject_of(made, "", finish_reason="length", fault="it was cut")))
+    score = asyncio.run(score_case(made, replace(subject_of(made, ""), finish_reason="length", fault="it was cut")))
     assert (score.status, score.score, score.reason) == ("failed", 0.0, "it was cut")
     assert score.metrics == {"m": 0.0}
-    assert asyncio.run(score_case(made, subject_of(made, "", finish_reason="stop"))).status == "passed"
+    assert asyncio.run(score_case(made, replace(subject_of(made, ""), finish_reason="stop"))).status == "passed"
 
 
 WANTED: list[tuple[str, Mapping[str, Any]]] = [
@@ -135,5 +136,5 @@ WANTED: list[tuple[str, Mapping[str, Any]]] = [
 @pytest.mark.parametrize(("reason", "spec"), WANTED)
 def test_a_case_may_want_just_such_a_reply(reason: str, spec: Mapping[str, Any]) -> None:
     made = case(spec, {"type": "not-contains", "value": "secret"})
-    score = asyncio.run(score_case(made, subject_of(made, "yes", finish_reason=reason, fault="it was cut")))
+    score = asyncio.run(score_case(made, replace(subject_of(made, "yes"), finish_reason=reason, fault="it was cut")))
     assert score.status == "passed"
