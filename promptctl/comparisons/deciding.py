@@ -80,8 +80,10 @@ class UntilCompared:
     def order(self, plan: Plan, cases: Iterable[Case]) -> Iterator[tuple[int, Case]]:
         """Yield the cases in the order in which they are asked, each with its place in the dataset."""
         bases = self._statuses["base"]
+        # Foregone: those that base did not pass first, as each could still gain.
+        goes_last = isinstance(self._decided, Foregone)
         ordered = list(
-            in_random_order(cases, plan.spec.seed, lambda case: self._decided.group(case, bases.get(case.id)))
+            in_random_order(cases, plan.spec.seed, lambda case: goes_last and bases.get(case.id) == "passed")
         )
         if plan.spec.side == "head":
             self._hard = {case.id for _, case in ordered if is_hard(case)}
@@ -106,10 +108,6 @@ class Foregone:
         self._steps = steps
         self._compared: set[str] = set()
         self._lost = self._most_gained = 0
-
-    def group(self, _case: Case, base: CaseStatus | None) -> bool:
-        """Return the place of a case's group: those that base did not pass first, as each could still gain."""
-        return base == "passed"
 
     def begin(self, compared: Sequence[str], bases: Mapping[str, CaseStatus]) -> None:
         """Take the cases that are compared."""
@@ -143,10 +141,6 @@ class InSequence:
         self._max_errors, self._errors = max_errors, 0
         self._sequence = CaseSequence(steps.first_level, steps.min_effect)
         self._compared: Sequence[str] = ()
-
-    def group(self, _case: Case, _base: CaseStatus | None) -> int:
-        """Return the place of a case's group: there is but one."""
-        return 0
 
     def begin(self, compared: Sequence[str], _bases: Mapping[str, CaseStatus]) -> None:
         """Take the cases that are compared, in their order."""

@@ -24,7 +24,7 @@ _TOGETHER_S, _EACH_S = 120.0, 0.01
 class RenderingTime:
     """The time of the processor that the cases of one command have to be rendered in: they come from strangers, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, _: Context) -> None:
         self._left_s = _TOGETHER_S
 
     @contextmanager
@@ -43,15 +43,11 @@ class RenderingTime:
             self._left_s -= time.thread_time() - begun
 
 
-def _rendering_time(_: Context) -> RenderingTime:
-    return RenderingTime()
-
-
 class Asker:
     """Renders the cases of one plan; its templates are compiled once, and all cases of a command share its time."""
 
     def __init__(self, context: Context, plan: Plan) -> None:
-        self._time = context.shared(_rendering_time)
+        self._time = context.shared(RenderingTime)
         self._target = plan.target
         self._renderer = Renderer(plan.target.prompt)
         self._known_inputs = frozenset(plan.target.prompt.inputs) if plan.spec.drops_unknown_inputs else None
