@@ -97,55 +97,51 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
     for id_ in sorted(changed | changes.tests.keys()):
         prompt = reviews.get(id_)
         ref = id_ if moments.head.commit is None else f"{id_}@{moments.head.commit}"
-        if prompt is not None and prompt.head_problems:
-            yield _unusable(id_, prompt.head_problems)
-        elif why_not := _why_not(request, prompt):
-            yield Task(prompt=id_, why_not=why_not)
-        elif not changes.tests.get(id_):
-            yield _unasked(id_, changes.why_untested((id_, prompt.former_id if prompt is not None else None)))
-        elif why_not := _why_unasked(context, request, ref, prompt, changes.default_model):
-            yield _unasked(id_, why_not)
-        else:
-            # None if the prompt is as it was, is new, or was unsound.
-            old = prompt.base if prompt is not None and prompt.is_other_behaviour else None
-            base = f"{old.id}@{moments.base.commit}" if old is not None else None
-            for dataset in changes.tests[id_]:
-                wanted = replace(request.evaluation(ref, dataset), default_model=changes.default_model)
-                usual = (prompt.base.model if prompt is not None and prompt.base else None) or context.settings.model
-                task = _task(context, wanted, id_, base, usual)
-                is_reached = prompt is not None or dataset in datasets or recording_path(id_) in changes.recordings
-                if task.why_not is not None and not is_reached:  # changed recordings, which are of other prompts
-                    continue
-                if own := datasets.get(dataset):
-                    edited, added = own.edited, frozenset(own.added)
-                    pairs = tuple(replace(each, edited=edited, added=added) for each in task.pairs)
-                    task = replace(task, pairs=pairs)
-                yield task
+        if (unasked := _not_evaluated(context, request, changes, ref, prompt)) is not None:
+            yield unasked
+            continue
+        # None if the prompt is as it was, is new, or was unsound.
+        old = prompt.base if prompt is not None and prompt.is_other_behaviour else None
+        base = f"{old.id}@{moments.base.commit}" if old is not None else None
+        usual = (prompt.base.model if prompt is not None and prompt.base else None) or context.settings.model
+        for dataset in changes.tests[id_]:
+            wanted = replace(request.evaluation(ref, dataset), default_model=changes.default_model)
+            task = _task(context, wanted, id_, base, usual)
+            is_reached = prompt is not None or dataset in datasets or recording_path(id_) in changes.recordings
+            if task.why_not is not None and not is_reached:  # changed recordings, which are of other prompts
+                continue
+            if own := datasets.get(dataset):
+                edited, added = own.edited, frozenset(own.added)
+                pairs = tuple(replace(each, edited=edited, added=added) for each in task.pairs)
+                task = replace(task, pairs=pairs)
+            yield task
+
+
+def _not_evaluated(
+    context: Context, request: ReviewRequest, changes: Changes, ref: str, prompt: PromptReview | None
+) -> Task | None:
+    """Return the task of a prompt that is not evaluated, with the reason; None to evaluate it."""
+    id_ = ref.partition("@")[0]
+    head = None if prompt is None else prompt.head
+    is_inactive = [each is not None and each.status == "inactive" for each in (prompt.base if prompt else None, head)]
+    if prompt is not None and prompt.head_problems:
+        return _unusable(id_, prompt.head_problems)
+    if not request.is_evaluated:
+        return Task(prompt=id_, why_not="--no-eval was given")
+    if all(is_inactive):
+        return Task(prompt=id_, why_not="it is inactive")
+    if not changes.tests.get(id_):
+        return _unasked(id_, changes.why_untested((id_, prompt.former_id if prompt is not None else None)))
+    if is_inactive[1]:
+        return _unasked(id_, "it is inactive")
+    if not request.models and changes.default_model is None and (head or context.prompt(ref).prompt).model is None:
+        return _unasked(id_, f"it names no model, and {SETTINGS} has no default")
+    return None
 
 
 def _unasked(id_: str, why: str) -> Task:
     """Return the task of a prompt that is not evaluated, which leaves what HEAD made of it in doubt."""
     return Task(prompt=id_, why_not=why, doubt=f"it was not evaluated: {why}")
-
-
-def _why_not(request: ReviewRequest, prompt: PromptReview | None) -> str | None:
-    """Return the reason not to evaluate a sound prompt, whatever HEAD made of it; None to evaluate it."""
-    if not request.is_evaluated:
-        return "--no-eval was given"
-    sides = () if prompt is None else (prompt.base, prompt.head)
-    return "it is inactive" if sides and all(each and each.status == "inactive" for each in sides) else None
-
-
-def _why_unasked(
-    context: Context, request: ReviewRequest, ref: str, prompt: PromptReview | None, default_model: str | None
-) -> str | None:
-    """Return the reason of HEAD's making not to evaluate a sound prompt; None to evaluate it."""
-    head = prompt.head if prompt is not None else None
-    if head is not None and head.status == "inactive":
-        return "it is inactive"
-    if not request.models and default_model is None and (head or context.prompt(ref).prompt).model is None:
-        return f"it names no model, and {SETTINGS} has no default"
-    return None
 
 
 def _task(context: Context, request: EvaluationRequest, id_: str, base: str | None, usual: str | None) -> Task:
