@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.reached import datasets_reached, prompts_reached
@@ -39,35 +40,6 @@ from promptctl.reviews.review import DatasetReview, PromptReview
 _MOST_NAMED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """The changes of one review.
-
-    `files` are shared files, with the prompts that pull them in; `recordings` files of recorded replies. `tests` names
-    for each prompt to evaluate the datasets to do it over: all of its own where its behaviour is another, or recordings
-    answer for it that changed, else those that changed. `stale` names by the former id of each prompt that has none in
-    HEAD the datasets that test it and did not change. `notes` are of files that none of these shows. With
-    `is_about_judges` HEAD changed calibrations. `default_model` is what HEAD's prompts without a model have once it is
-    merged. `lines` are the first that differ, by path, of files that both sides have.
-    """
-
-    prompts: tuple[PromptReview, ...] = ()
-    datasets: tuple[DatasetReview, ...] = ()
-    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    recordings: tuple[str, ...] = ()
-    tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    stale: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    is_about_judges: bool = False
-    default_model: str | None = None
-    lines: Mapping[str, int] = field(default_factory=dict)
-
-    def why_untested(self, ids: Container[str | None]) -> str:
-        """Return the reason why no dataset tests a prompt, by all its ids: HEAD may have taken its tests away."""
-        gone = [dataset.path for dataset in self.datasets if any(id_ in ids for id_ in dataset.tested)]
-        return f"no dataset tests it any more, since HEAD changed {', '.join(gone)}" if gone else "no dataset tests it"
-
-
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     """A prompt at one moment, or what is wrong with it; neither if there is no such file."""
@@ -80,12 +52,13 @@ class _Loaded:
         return self.prompt is not None or bool(self.problems)
 
 
-@dataclass(slots=True)
-class ChangeFinder:
-    """Finds the changes from `base` to `head`; only files that the changed ones can reach are loaded.
+@dataclass
+class Changes:
+    """The changes from `base` to `head`, each kind found on first use.
 
-    Datasets of both sides are read as `reading` says. If the `default_models` of both differ, each prompt without a
-    model of its own has changed. With `is_replayed` recordings answer, whatever model a prompt names.
+    Only files that the changed ones can reach are loaded. Datasets of both sides are read as `reading` says. If the
+    `default_models` of both differ, each prompt without a model of its own has changed. With `is_replayed` recordings
+    answer, whatever model a prompt names.
     """
 
     base: CommitTree
@@ -93,54 +66,45 @@ class ChangeFinder:
     reading: DatasetReading
     default_models: tuple[str | None, str | None] = (None, None)
     is_replayed: bool = False
-    _changed: list[FileChange] = field(init=False)
     _loaded: dict[tuple[int, str], _Loaded] = field(default_factory=dict)
-    _shared: dict[str, list[str]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._changed = [change for change in changed_files(self.base, self.head) if change.path != SETTINGS]
+    @cached_property
+    def _changed(self) -> list[FileChange]:
+        return [change for change in changed_files(self.base, self.head) if change.path != SETTINGS]
 
-    def changes(self) -> Changes:
-        """Return all of them."""
-        prompts = self._prompts()
-        datasets = [*self._datasets(), *self._inline(prompts)]
-        stale = self._stale(prompts)
-        return Changes(
-            prompts=tuple(prompts),
-            datasets=tuple(sorted(datasets, key=lambda each: each.path)),
-            files={path: tuple(sorted(set(ids))) for path, ids in sorted(self._shared.items())},
-            recordings=self._recordings,
-            tests=self._tests(prompts, datasets),
-            stale=stale,
-            notes=(*self._notes(prompts), *self._of_no_prompt(prompts, datasets, stale)),
-            is_about_judges=any(is_calibration(change.path) for change in self._changed),
-            default_model=self.default_models[1],
-            lines=dict(
-                self._lines({*(each.path for each in prompts), *self._shared, *(each.path for each in datasets)})
-            ),
-        )
+    @property
+    def default_model(self) -> str | None:
+        """The model that HEAD's prompts without one have once it is merged."""
+        return self.default_models[1]
 
-    def _notes(self, prompts: Sequence[PromptReview]) -> Iterator[str]:
+    @property
+    def is_about_judges(self) -> bool:
+        """True if calibrations changed."""
+        return any(is_calibration(change.path) for change in self._changed)
+
+    @cached_property
+    def recordings(self) -> tuple[str, ...]:
+        """The files of recorded replies."""
+        return tuple(change.path for change in self._changed if is_recording(change.path))
+
+    def notes(self) -> Iterator[str]:
+        """Yield notes on files that nothing else shows, and on datasets that name prompts which HEAD does not have."""
         links, workspaces = (find(self.base, self.head) for find in (new_links, new_workspaces))
-        yield from change_notes(self._changed, self.head.places, links, workspaces, prompts)
+        yield from change_notes(self._changed, self.head.places, links, workspaces, self.prompts)
         before, after = (
             [*colliding(filter(tree.places.stem, prompt_files(tree)), tree.places)] for tree in (self.base, self.head)
         )
         yield from (str(each) for each in after if each not in before)
-
-    def _of_no_prompt(
-        self, prompts: Iterable[PromptReview], datasets: Iterable[DatasetReview], stale: Mapping[str, Sequence[str]]
-    ) -> Iterator[str]:
-        """Yield a note on the datasets that name prompts which HEAD does not have."""
-        named = [(each.path, id_) for each in datasets if each.kind != "removed" for id_ in each.prompts]
-        removed = [each.id for each in prompts if each.kind == "removed"]
-        named += [(path, id_) for id_ in removed for path in stale.get(id_, ()) if is_dataset(path)]
+        named = [(each.path, id_) for each in self.datasets if each.kind != "removed" for id_ in each.prompts]
+        removed = [each.id for each in self.prompts if each.kind == "removed"]
+        named += [(path, id_) for id_ in removed for path in self.stale.get(id_, ()) if is_dataset(path)]
         missing = [f"{id_} ({path})" for path, id_ in named if not self._load(self.head, id_).is_there]
         if missing:
             yield f"HEAD lacks prompts that its datasets test: {name_some(missing, _MOST_NAMED)}"
 
-    def _lines(self, paths: Set[str]) -> Iterator[tuple[str, int]]:
-        """Yield the first line of HEAD that differs in each of these files that both sides have."""
+    def lines(self) -> Iterator[tuple[str, int]]:
+        """Yield the path of each file named here that both sides have, and the first line of HEAD that differs."""
+        paths = {*(each.path for each in self.prompts), *self.files, *(each.path for each in self.datasets)}
         for path in sorted(paths & {change.path for change in self._changed if change.before and change.after}):
             with suppress(WorkspaceError, FileNotFoundError):
                 before, after = (
@@ -160,34 +124,42 @@ class ChangeFinder:
             for base, head in sides
             if head is not None
         ]
-        return [*self._datasets(), *self._inline(own)]
+        return [*self._changed_datasets(), *self._inline(own)]
 
-    def _prompts(self) -> list[PromptReview]:
-        own = self._own_ids() | self._given_another_model()
-        shared = [change.path for change in self._changed if _is_shared(change.path)]
-        self._shared = {path: [] for path in shared}
+    @cached_property
+    def prompts(self) -> tuple[PromptReview, ...]:
+        """The prompts that differ."""
+        return tuple(each for each in self._reached if each.id in self._own_ids or not _is_the_same(each))
+
+    @property
+    def files(self) -> dict[str, tuple[str, ...]]:
+        """The shared files, with the ids of the prompts that pull them in."""
+        return {path: tuple(each.id for each in self._reached if path in each.through) for path in sorted(self._shared)}
+
+    @cached_property
+    def _shared(self) -> frozenset[str]:
+        return frozenset(change.path for change in self._changed if _is_shared(change.path))
+
+    @cached_property
+    def _reached(self) -> list[PromptReview]:
+        """The prompts that what changed can reach."""
         id_of = self.head.places.id
-        reached = {id_ for path in prompts_reached(self.head, shared) if (id_ := id_of(path)) is not None}
-        ids = own | reached
+        reached = {id_ for path in prompts_reached(self.head, sorted(self._shared)) if (id_ := id_of(path)) is not None}
+        ids = self._own_ids | reached
         before = {id_: self._load(self.base, id_) for id_ in ids}
         after = {id_: self._load(self.head, id_) for id_ in ids}
         gone = {id_ for id_ in ids if before[id_].is_there and not after[id_].is_there}
         new = sorted(id_ for id_ in ids if after[id_].is_there and not before[id_].is_there)
         former = self._renames(new, gone)
-        found = []
-        for id_ in sorted(ids - set(former.values())):
-            review = self._review(id_, before[former.get(id_, id_)], after[id_], former.get(id_))
-            if review is not None and (id_ in own or not _is_the_same(review)):
-                found.append(review)
-        return found
+        reviews = (
+            self._review(id_, before[former.get(id_, id_)], after[id_], former.get(id_))
+            for id_ in sorted(ids - set(former.values()))
+            if before[former.get(id_, id_)].is_there or after[id_].is_there
+        )
+        return list(reviews)
 
-    def _review(self, id_: str, before: _Loaded, after: _Loaded, former_id: str | None) -> PromptReview | None:
-        if not before.is_there and not after.is_there:
-            return None
+    def _review(self, id_: str, before: _Loaded, after: _Loaded, former_id: str | None) -> PromptReview:
         closure = {path for side in (before, after) if side.prompt for path in side.prompt.closure}
-        through = tuple(sorted(closure & self._shared.keys()))
-        for path in through:
-            self._shared[path].append(id_)
         sides = (before.prompt, after.prompt)
         kind = "added" if not before.is_there else "removed" if not after.is_there else "changed"
         return PromptReview(
@@ -199,7 +171,7 @@ class ChangeFinder:
             head=after.prompt,
             base_problems=before.problems,
             head_problems=after.problems,
-            through=through,
+            through=tuple(sorted(closure & self._shared)),
             diff=self._diff(before.prompt, after.prompt) if before.prompt and after.prompt else None,
         )
 
@@ -210,13 +182,6 @@ class ChangeFinder:
         if self.default_models[0] == self.default_models[1] or sides[0] == sides[1]:
             return diff
         return replace(diff, model=compare_value("model", *sides, absent=None), is_same_behaviour=False)
-
-    def _given_another_model(self) -> set[str]:
-        """Return the ids of HEAD's prompts without a model of their own, if their default is not what it was."""
-        if self.default_models[0] == self.default_models[1]:
-            return set()
-        loaded = {id_: self._load(self.head, id_).prompt for id_ in prompt_paths(self.head)}
-        return {id_ for id_, prompt in loaded.items() if prompt is not None and prompt.model is None}
 
     def _renames(self, new: Iterable[str], gone: set[str]) -> dict[str, str]:
         """New id to the id that the prompt had: by its `formerly`, its bytes, its digest, or the commits between."""
@@ -253,15 +218,21 @@ class ChangeFinder:
                 self._loaded[key] = _Loaded(problems=problems_of(error, self._path_of(id_)))
         return self._loaded[key]
 
+    @cached_property
     def _own_ids(self) -> set[str]:
-        """Return the ids of prompts whose own files changed, or came and went with the places of prompts."""
+        """The ids of prompts whose own files changed, or came and went with the places of prompts.
+
+        So are those of HEAD's prompts without a model of their own, if their default is not what it was.
+        """
         was, now = self.base.places, self.head.places
         changed = {change.path for change in self._changed}
-        if was == now:
-            return {id_ for path in changed if (id_ := now.id(path)) is not None}
-        paths = {*changed, *prompt_files(self.base), *prompt_files(self.head)}
+        paths = {*changed, *prompt_files(self.base), *prompt_files(self.head)} if was != now else changed
         ids = {path: (was.id(path), now.id(path)) for path in paths}
-        return {id_ for path, both in ids.items() if path in changed or both[0] != both[1] for id_ in both if id_}
+        own = {id_ for path, both in ids.items() if path in changed or both[0] != both[1] for id_ in both if id_}
+        if self.default_models[0] != self.default_models[1]:
+            loaded = {id_: self._load(self.head, id_).prompt for id_ in prompt_paths(self.head)}
+            own |= {id_ for id_, prompt in loaded.items() if prompt is not None and prompt.model is None}
+        return own
 
     def _path_of(self, id_: str) -> str:
         """Return the path of a prompt that cannot be loaded: the one that changed, or the first where it can be."""
@@ -270,7 +241,18 @@ class ChangeFinder:
 
     # --- datasets --------------------------------------------------------------------------------------------------
 
-    def _datasets(self) -> list[DatasetReview]:
+    @cached_property
+    def datasets(self) -> tuple[DatasetReview, ...]:
+        """The datasets that differ, and the tests in the files of prompts that do."""
+        found = [*self._changed_datasets(), *self._inline(self.prompts)]
+        return tuple(sorted(found, key=lambda each: each.path))
+
+    def why_untested(self, ids: Container[str | None]) -> str:
+        """Return the reason why no dataset tests a prompt, by all its ids: HEAD may have taken its tests away."""
+        gone = [dataset.path for dataset in self.datasets if any(id_ in ids for id_ in dataset.tested)]
+        return f"no dataset tests it any more, since HEAD changed {', '.join(gone)}" if gone else "no dataset tests it"
+
+    def _changed_datasets(self) -> list[DatasetReview]:
         below = [change for change in self._changed if change.path.startswith(DATASETS + "/")]
         own = {change.path: change for change in below if is_dataset(change.path)}
         no_rows = (is_dataset, is_recording, is_human_labels)
@@ -298,9 +280,10 @@ class ChangeFinder:
                 found += [review] if review is not None else []
         return found
 
-    def _stale(self, prompts: Iterable[PromptReview]) -> dict[str, tuple[str, ...]]:
-        """Return the datasets and the prompts' own files that test ids of base which head no longer has."""
-        gone = {each.former_id or each.id: each for each in prompts if each.kind in ("removed", "renamed")}
+    @cached_property
+    def stale(self) -> dict[str, tuple[str, ...]]:
+        """By the id of base of each prompt that head lacks, the datasets, or its own file, that still test it."""
+        gone = {each.former_id or each.id: each for each in self.prompts if each.kind in ("removed", "renamed")}
         changed = {change.path for change in self._changed}
         testing = DatasetIndex(self.base, trusted=self.reading.trusted).testing(gone, skips_broken=True)
         found = {id_: [path for path in testing.get(id_, ()) if path not in changed] for id_ in sorted(gone)}
@@ -309,15 +292,19 @@ class ChangeFinder:
                 found[id_].append(each.base.path)
         return {id_: tuple(paths) for id_, paths in found.items() if paths}
 
-    def _tests(self, prompts: Iterable[PromptReview], datasets: Iterable[DatasetReview]) -> dict[str, tuple[str, ...]]:
-        """Return the datasets to evaluate, by prompt. Prompts of a new or changed dataset are evaluated over it."""
-        changed = {each.id: each for each in prompts if each.head is not None and each.is_to_be_measured}
+    @cached_property
+    def tests(self) -> dict[str, tuple[str, ...]]:
+        """The datasets to evaluate, by prompt. Prompts of a new or changed dataset are evaluated over it.
+
+        One whose behaviour is another, or for which recordings answer that changed, is over all of its own.
+        """
+        changed = {each.id: each for each in self.prompts if each.head is not None and each.is_to_be_measured}
         testing = DatasetIndex(self.head).testing(changed, skips_broken=True)
         tests = {id_: testing.get(id_, []) for id_ in changed}
         for id_, prompt in changed.items():
             if prompt.head is not None and prompt.head.own_tests:
                 tests[id_].append(prompt.head.path)
-        for dataset in datasets:
+        for dataset in self.datasets:
             if dataset.kind == "removed" or not dataset.is_other_test:
                 continue
             for id_ in dataset.prompts:
@@ -326,20 +313,16 @@ class ChangeFinder:
         tests |= self._answered_differently(changed)
         return {id_: tuple(paths) for id_, paths in sorted(tests.items())}
 
-    @property
-    def _recordings(self) -> tuple[str, ...]:
-        return tuple(change.path for change in self._changed if is_recording(change.path))
-
     def _answered_differently(self, besides: Container[str]) -> Iterator[tuple[str, list[str]]]:
         """Yield the prompts that changed recordings may answer for, with all of their datasets."""
-        if not self._recordings:
+        if not self.recordings:
             return
         own = {recording_path(id_): id_ for tree in (self.base, self.head) for id_ in prompt_paths(tree)}
         for id_, paths in DatasetIndex(self.head).tested_prompts(skips_broken=True).items():
             prompt = self._load(self.head, id_).prompt
-            if prompt is None or id_ in besides or all(own.get(path, id_) != id_ for path in self._recordings):
+            if prompt is None or id_ in besides or all(own.get(path, id_) != id_ for path in self.recordings):
                 continue
-            if self.is_replayed or (prompt.model or self.default_models[1] or "").startswith(REPLAY):
+            if self.is_replayed or (prompt.model or self.default_model or "").startswith(REPLAY):
                 yield id_, paths
 
 

@@ -25,7 +25,7 @@ from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.times import moves_between
 from promptctl.log.store import Store
 from promptctl.reviews.bars import below_base
-from promptctl.reviews.changes import ChangeFinder, Changes
+from promptctl.reviews.changes import Changes
 from promptctl.reviews.dataset_changes import DatasetReading
 from promptctl.reviews.judges import DecidingJudges, judges_of_head, otherwise_judged, undone_by_merging
 from promptctl.reviews.measuring import Measured, Task, measure, tasks_of
@@ -76,7 +76,7 @@ def _read(
     reading = DatasetReading(moments.tip, settings.limits)
     default_models = (settings.model, settings.model if request.models else own.default_model)
     judged = replace(reading, judging=judging.of)
-    changes = ChangeFinder(moments.base, moments.head, judged, default_models, request.is_replayed).changes()
+    changes = Changes(moments.base, moments.head, judged, default_models, request.is_replayed)
     tasks = tuple(tasks_of(context, request, moments, changes))
     differs = is_changed(moments.tip, moments.head, SETTINGS)
     named = filter(None, (settings.model, settings.gate.judge, request.judge))
@@ -92,7 +92,7 @@ def _read(
         datasets=changes.datasets,
         files=changes.files,
         recordings=changes.recordings,
-        lines=changes.lines,
+        lines=dict(changes.lines()),
         moves=tuple(moves_between(git, context.now().label_trust, moments.base.commit, moments.head.commit)),
         settings_differ=differs,
         settings=own.values,
@@ -101,7 +101,7 @@ def _read(
         notes=(
             *_notes(moments, own if differs else None, has_settings=has_settings),
             *filter(None, [DatasetIndex(moments.head).left_out]),
-            *changes.notes,
+            *changes.notes(),
         ),
         taken_away=(
             *taken_away(changes.datasets, changes.prompts, changes.stale),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from promptctl.files.names import is_prompt_file
 from promptctl.files.wording import count, name_some
 from promptctl.reviews.change_notes import likely_renames
-from promptctl.reviews.changes import ChangeFinder, Changes
+from promptctl.reviews.changes import Changes
 from promptctl.reviews.dataset_changes import DatasetReading
 from promptctl.reviews.range import ReviewRange
 from promptctl.reviews.review import DatasetReview, PromptReview, ReviewedCase
@@ -268,7 +268,7 @@ def tests_behind(moments: ReviewRange, changes: Changes, reading: DatasetReading
     ids |= {old for old, new in successors(changes.datasets, changes.prompts).items() if new in ids}
     if not ids or moments.base.commit == moments.tip.commit:
         return
-    found = ChangeFinder(moments.base, moments.tip, reading).datasets_of(sorted(ids))
+    found = Changes(moments.base, moments.tip, reading).datasets_of(sorted(ids))
     gained = [each for each in found if ids & {*each.prompts}]
     here = {path: each for each in changes.datasets for path in (each.path, each.former_path) if path}
     present: dict[str, list[ReviewedCase]] = {}
