@@ -6,6 +6,7 @@ import asyncio
 import traceback
 from dataclasses import replace
 
+from promptctl.assertions.assertion import Subject
 from promptctl.assertions.effort import Effort, Total
 from promptctl.assertions.judging import JudgeTerms, RunnerJudge
 from promptctl.calls.account import spent
@@ -132,18 +133,22 @@ class Evaluator:
     ) -> Score:
         if isinstance(error, InvalidOutput) and error.problems:
             return failed_score(case, error.message)
-        subject = subject_of(case, (case.output if execution is None else execution.reply) or "")
         schema, effort = self._target.prompt.output.schema, Effort(self._grading_s, self._grading)
-        subject = replace(subject, output_schema=schema, effort=effort)
-        if execution is not None:
-            subject = replace(
-                subject,
+        if execution is None:
+            subject = replace(subject_of(case, case.output or ""), output_schema=schema, effort=effort)
+        else:
+            subject = Subject(
+                execution.reply or "",
                 inputs=case.inputs if execution.inputs is None else execution.inputs,
+                expected=case.expected,
                 tool_calls=execution.tool_calls,
                 latency_ms=execution.latency_ms,
                 cost_nano_usd=full_cost(execution),
                 finish_reason=FILTERED if isinstance(error, ContentFiltered) else execution.finish_reason,
+                output_schema=schema,
+                variables=case.variables,
                 fault=error.message if error is not None else execution.error_message,
+                effort=effort,
             )
         return await score_case(case, subject, replace(self._judge, options=options))
 

@@ -4,13 +4,12 @@ import asyncio
 import json
 import re
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from promptctl.assertions.assertion import Subject
 from promptctl.comparisons.rule import GateRule
-from promptctl.datasets.cases import Case
 from promptctl.datasets.selection import Selection
 from promptctl.errors import (
     CaseNotFound,
@@ -22,7 +21,6 @@ from promptctl.errors import (
 )
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.request import EvaluationRequest, Limits
-from promptctl.evaluations.scoring import subject_of
 from promptctl.evaluations.session import Session
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
@@ -99,12 +97,12 @@ class TestOneBadCase:
     def test_a_fault_of_our_own_is_the_cases_error(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         from promptctl.evaluations import evaluator
 
-        def fails_for_one(case: Case, text: str) -> Subject:
+        def fails_for_one(text: str, **more: Any) -> Subject:
             if text == "c1":
                 raise ZeroDivisionError("oh")
-            return subject_of(case, text)
+            return Subject(text, **more)
 
-        monkeypatch.setattr(evaluator, "subject_of", fails_for_one)
+        monkeypatch.setattr(evaluator, "Subject", fails_for_one)
         lab.many(3)
         found = lab.one()
         assert found.summary.counts.passed == 2
