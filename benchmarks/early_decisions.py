@@ -162,7 +162,7 @@ def _answer(chance: float, rng: random.Random, errors: float) -> CaseStatus:
 
 def ended(scenario: Scenario, answers: Answers, rng: random.Random, seed: int) -> tuple[VerdictKind | None, float]:
     """Ask until it is decided; return the verdict, None if it came to the end, and the share of requests saved."""
-    steps = steps_of(Comparison(Procedure()), RULE, is_sequential=scenario.is_sequential)
+    steps = steps_of(Procedure(), RULE, is_sequential=scenario.is_sequential)
     asked = sorted(answers.bases, key=lambda id_: drawn_rank(seed, id_))
     n, heads = len(asked), dict[str, CaseStatus]()
     decided: Foregone | InSequence
@@ -192,7 +192,7 @@ def whole(answers: Answers, rng: random.Random, seed: int | None) -> VerdictKind
 
 def verdict(comparison: Comparison, answers: Answers, rng: random.Random, seed: int | None) -> VerdictKind:
     """Ask flipped cases again, and judge."""
-    flips, steps = flips_of(comparison), steps_of(comparison, RULE, is_sequential=seed is not None)
+    flips, steps = flips_of(comparison), steps_of(comparison.procedure, RULE, is_sequential=seed is not None)
     if seed is not None:
         pairs = (*comparison.improved, *comparison.regressed, *comparison.unchanged)
         flips = replace(flips, sequence=sequence_of(pairs, seed, steps.first_level, steps.min_effect))

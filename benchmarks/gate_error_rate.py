@@ -243,7 +243,7 @@ def compare(
     rule = GateRule(reruns=scenario.reruns)
     answers = _outcomes(base, rng), _outcomes(head, rng)
     comparison = compare_outcomes(*answers, procedure=procedure)
-    flips, steps = flips_of(comparison), steps_of(comparison, rule)
+    flips, steps = flips_of(comparison), steps_of(comparison.procedure, rule)
     pairs: dict[str, list[int]] = {}
     requests = 0
     for target in steps.targets(flips.n):
@@ -285,10 +285,9 @@ class _Simulated:
         found = list(map(CasePair, *(_outcomes(each, rng) for each in self._chances)))
         improved, regressed, unchanged = (tuple(pair for pair in found if pair.way == way) for way in (1, -1, 0))
         self.comparison = Comparison(procedure, improved, regressed, unchanged)
-        self.flips, self.steps = flips_of(self.comparison), steps_of(self.comparison, GateRule(reruns=scenario.reruns))
+        self.flips, self.steps = flips_of(self.comparison), steps_of(procedure, GateRule(reruns=scenario.reruns))
         self.made_with_head = frozenset[str]()
         self.pairs: dict[str, list[int]] = {}
-        self.flipped = self
         row = SimpleNamespace(id=name, prompt=name, digest="", model="", spec=SimpleNamespace(dataset=""))
         self.base = self.head = SimpleNamespace(row=row)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from promptctl.comparisons.comparison import PASSED, Comparison
+from promptctl.comparisons.comparison import PASSED
 from promptctl.comparisons.confirmation import find_earlier
 from promptctl.comparisons.flips import OUTWEIGHING, Bounds, CaseSequence, Steps, is_worse_at_best
 from promptctl.comparisons.rule import GateRule
@@ -44,9 +44,8 @@ def until_of(log: Store, pair: Pair, base: Evaluation | None, rule: GateRule, co
     earlier = () if head.spec.afresh else find_earlier(log, before, head).comparisons
     if any(each.status == "finished" for _, each in earlier):
         return None
-    of_comparison = Comparison(Procedure(comparisons=comparisons))
     differs, is_sequential = can_differ(before) or can_differ(head), head.spec.until == "sequential"
-    steps = steps_of(of_comparison, rule, can_differ=differs, is_sequential=is_sequential)
+    steps = steps_of(Procedure(comparisons=comparisons), rule, can_differ=differs, is_sequential=is_sequential)
     known = {case.outcome.case_id: case.outcome.status for case in cases_of(log, base.row)} if base else {}
     return UntilCompared(
         InSequence(steps, rule.max_errors) if is_sequential else Foregone(steps),

@@ -50,7 +50,7 @@ class Sides:
         # The shares of the level are those of the first comparison: the first step tests that.
         first = self.earlier.comparisons[0][1] if self.earlier.comparisons else head.row
         differs, is_sequential = can_differ(base.row) or can_differ(head.row), first.spec.until == "sequential"
-        self.steps = steps_of(self.comparison, rule, can_differ=differs, is_sequential=is_sequential)
+        self.steps = steps_of(self.comparison.procedure, rule, can_differ=differs, is_sequential=is_sequential)
         self.flips = self._all_flips()
         self._rounds: dict[str, list[tuple[CaseStatus, CaseStatus]]] = {}
         for each in self.earlier.reruns:

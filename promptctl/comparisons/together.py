@@ -168,7 +168,7 @@ class JointTest:
 
     def __init__(self, group: ComparisonGroup, sides: Sequence[Sides], rule: GateRule) -> None:
         self._group, self._sides = group, sides
-        self._steps = steps_of(sides[0].comparison, rule)
+        self._steps = steps_of(sides[0].comparison.procedure, rule)
         # What a case is called decides if it is in the sample: the same each time.
         rows = [side.head.row for side in sides]
         names = [f"{row.prompt}\n{row.digest}\n{row.spec.dataset}\n{row.model}" for row in rows]

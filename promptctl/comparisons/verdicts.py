@@ -34,7 +34,7 @@ from promptctl.comparisons.flips import (
 from promptctl.comparisons.rule import GateRule
 from promptctl.evaluations.outcomes import can_gain, can_lose
 from promptctl.statistics.intervals import Interval
-from promptctl.statistics.metric import MetricComparison
+from promptctl.statistics.metric import MetricComparison, Procedure
 from promptctl.statistics.multiplicity import holm
 from promptctl.statistics.paired import mcnemar
 from promptctl.statistics.planning import cases_to_rule_out, detectable_difference
@@ -94,14 +94,14 @@ def flips_of(comparison: Comparison) -> Flips:
     )
 
 
-def steps_of(comparison: Comparison, rule: GateRule, *, can_differ: bool = True, is_sequential: bool = False) -> Steps:
+def steps_of(procedure: Procedure, rule: GateRule, *, can_differ: bool = True, is_sequential: bool = False) -> Steps:
     """Return the steps that flipped cases are judged by: the comparison's level is shared among the metrics judged."""
     return Steps(
-        comparison.procedure.level / len(rule.judged),
+        procedure.level / len(rule.judged),
         rule.reruns,
         can_differ,
         is_sequential,
-        seed=comparison.procedure.seed,
+        seed=procedure.seed,
         min_effect=rule.min_effect,
     )
 
@@ -163,7 +163,7 @@ class _Evidence:
 
 
 def _gather(comparison: Comparison, rule: GateRule, findings: Findings | None) -> _Evidence:
-    findings = findings or weigh(flips_of(comparison), {}, replace(steps_of(comparison, rule), rounds=0))
+    findings = findings or weigh(flips_of(comparison), {}, replace(steps_of(comparison.procedure, rule), rounds=0))
     known = {metric.name: metric for metric in comparison.metrics}
     metrics = tuple(known[name] for name in rule.judged if name in known)
     worse = holm([_p(metric, findings, -1) for metric in metrics])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.comparisons.compared import Compared
-from promptctl.comparisons.comparison import Comparison, compare_outcomes
+from promptctl.comparisons.comparison import compare_outcomes
 from promptctl.comparisons.deciding import Foregone, InSequence
 from promptctl.comparisons.flips import CaseSequence, sequence_of, weigh
 from promptctl.comparisons.rule import GateRule
@@ -56,7 +56,7 @@ class TestForegone:
     @pytest.mark.parametrize("can_differ", [True, False])
     def test_the_whole_run_says_the_same(self, rule: GateRule, can_differ: bool) -> None:
         rng, early = random.Random(f"foregone:{rule}:{can_differ}"), 0
-        steps = steps_of(Comparison(Procedure()), rule, can_differ=can_differ)
+        steps = steps_of(Procedure(), rule, can_differ=can_differ)
         for trial in range(60):
             bases, heads = made_up(rng, rng.choice((20, 60)), rng.random(), rng.random(), errors=rng.choice((0, 0.02)))
             foregone, asked = Foregone(steps), Statuses()
@@ -81,7 +81,7 @@ class TestForegone:
         assert early >= 10
 
     def test_an_error_of_head_may_still_have_been_a_gain(self) -> None:
-        steps = steps_of(Comparison(Procedure()), GateRule(reruns=0))
+        steps = steps_of(Procedure(), GateRule(reruns=0))
         bases: Statuses = {f"c{at}": "passed" if at < 6 else "failed" for at in range(8)}
         heads: Statuses = {f"c{at}": "failed" if at < 6 else "error" for at in range(8)}
         foregone, asked = Foregone(steps), Statuses()
@@ -95,7 +95,7 @@ class TestForegone:
     def test_better_is_never_sure_as_a_case_not_asked_yet_may_err(self) -> None:
         bases: Statuses = dict.fromkeys([f"c{at}" for at in range(40)], "failed")
         for can_differ in (True, False):
-            foregone, asked = Foregone(steps_of(Comparison(Procedure()), GateRule(), can_differ=can_differ)), Statuses()
+            foregone, asked = Foregone(steps_of(Procedure(), GateRule(), can_differ=can_differ)), Statuses()
             foregone.begin([*bases], bases)
             for id_ in bases:
                 asked[id_] = "passed"
@@ -104,7 +104,7 @@ class TestForegone:
 
 class TestInSequence:
     def test_it_is_not_better_once_more_cases_erred_than_the_rule_allows(self) -> None:
-        steps = steps_of(Comparison(Procedure()), GateRule(), is_sequential=True)
+        steps = steps_of(Procedure(), GateRule(), is_sequential=True)
         ids = [f"c{at}" for at in range(40)]
         for max_errors, way in ((0.0, 0), (0.1, 1)):
             decided, bases, heads = InSequence(steps, max_errors), Statuses(), Statuses()
@@ -120,7 +120,7 @@ class TestInSequence:
             assert found.kind == ("better" if way else "incomplete")
 
     def test_answers_count_in_the_order_of_the_cases_not_of_their_arrival(self) -> None:
-        steps = steps_of(Comparison(Procedure()), GateRule())
+        steps = steps_of(Procedure(), GateRule())
         ids = [f"c{at}" for at in range(30)]
         bases: Statuses = dict.fromkeys(ids, "passed")
         decided, heads = InSequence(steps), Statuses()

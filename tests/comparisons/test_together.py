@@ -165,7 +165,7 @@ class Simulated:
         ]
         lost, gained = (tuple(each for each in pairs if each.way == way) for way in (-1, 1))
         self.comparison = Comparison(Procedure(comparisons=comparisons), gained, lost, edited=edited)
-        self.flips, self.steps = flips_of(self.comparison), steps_of(self.comparison, GateRule())
+        self.flips, self.steps = flips_of(self.comparison), steps_of(self.comparison.procedure, GateRule())
         self.made_with_head = edited
         self.pairs: dict[str, list[int]] = {}
         row = SimpleNamespace(id=name, prompt=name, digest="", model="m", spec=SimpleNamespace(dataset="d"))

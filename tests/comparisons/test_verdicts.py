@@ -54,7 +54,7 @@ def scored(base: list[float], head: list[float], name: str = "tone") -> Comparis
 
 def held(comparison: Comparison, *ids: str, rule: GateRule | None = None) -> Findings:
     """What the flipped cases say if those of `ids` show in every fresh pair, and the others agree in all."""
-    flips, steps = flips_of(comparison), steps_of(comparison, rule or GateRule())
+    flips, steps = flips_of(comparison), steps_of(comparison.procedure, rule or GateRule())
     ways = dict.fromkeys(flips.lost, -1) | dict.fromkeys(flips.gained, 1)
     return weigh(flips, {id_: [way * (id_ in ids)] * 9 for id_, way in ways.items()}, steps)
 
