@@ -61,7 +61,7 @@ class Evaluating:
         """Return what `evaluate` would do, as data; everything is read and checked, nothing is asked."""
         from promptctl.evaluations.planning import plan
 
-        return plan(self.context.fresh(), request)
+        return plan(self.context.fresh(), request, is_compared=True)
 
     def estimate(self, request: EvaluationRequest, base: str | None = None) -> list[Estimate]:
         """Return what `evaluate` would ask and cost, one estimate for each plan; no key is needed.
