@@ -7,7 +7,9 @@ from functools import cached_property, reduce
 from operator import or_
 from typing import TYPE_CHECKING
 
+from promptctl.errors import HistoryIncomplete
 from promptctl.files.names import DEFAULT_PLACES, PromptPlaces
+from promptctl.versions.line import cut_at, unshallow_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,12 +105,16 @@ class Numbering:
         """Return the place of a commit that is not on the line itself.
 
         The commits of the line that it descends from are the line's first ones, so the highest among its ancestors is
-        where it left the line, or last took it in by a merge.
+        where it left the line, or last took it in by a merge. Raises `HistoryIncomplete` if a shallow clone cannot
+        tell.
         """
         own, fork = self._own_commits(store, commit)
         limits = [commit, *([f"^{store.commits_at([fork])[fork]}"] if fork else [])]
         position = store.highest_of(self._git.run(["rev-list", *limits, "--"]).lines())
         if position is None:
+            if not fork and cut_at(self._git, own):
+                told = f"this clone is shallow: where {commit[:_SHORT]} left the line of versions is not known"
+                raise HistoryIncomplete(told, hint=unshallow_hint(self._git.usual_remote()))
             return _Standing(fork, tuple(own))
         merged = store.commits_at([position])[position]
         from promptctl.git.walk import first_parents

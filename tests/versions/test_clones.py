@@ -128,6 +128,20 @@ def test_a_shallow_clone_knows_no_number_and_says_how_to_learn_it(pushed: Repo, 
     assert numbers_of(shallow) == numbers_of(pushed)
 
 
+def test_a_shallow_clone_of_a_branch_does_not_guess_where_that_left_the_line(
+    pushed: Repo, remote: Repo, clone: Clone
+) -> None:
+    pushed.git("checkout", "--quiet", "-b", "feature")
+    pushed.commit("four", {A: prompt_text("four")})
+    pushed.git("push", "--quiet", "origin", "feature")
+    shallow = clone(remote, "shallow", "--depth=1", "--branch=feature")
+    shallow.git("fetch", "--quiet", "origin", "+refs/heads/main:refs/remotes/origin/main")
+    version = opened(shallow).resolve("a").version
+    assert (version.display, opened(shallow).numbers()["a"].display) == ("v?", "v?")
+    shallow.git("fetch", "--quiet", "--unshallow", "origin")
+    assert opened(shallow).resolve("a").version.display.startswith("v3+1 ")
+
+
 def test_a_revision_beyond_a_shallow_clones_history_says_how_to_reach_it(
     pushed: Repo, remote: Repo, clone: Clone
 ) -> None:
