@@ -152,10 +152,9 @@ def _subjects(
         warn_of_wrongly_named(index.tree, context.warn)
     refs = list(index.tested_prompts(skips_broken=goes_on) if request.refs is None else dict.fromkeys(request.refs))
     broken += index.broken.values()
-    if not request.datasets and (words := index.left_out):
-        context.warn(words)
     if not refs and not broken:
-        raise UsageError("no prompt has a dataset", hint="write one to datasets/, with `prompts:` and `cases:`")
+        hint = index.left_out or "write one to datasets/, with `prompts:` and `cases:`"
+        raise UsageError("no prompt has a dataset", hint=hint)
     prompts = frozenset(ref.partition("@")[0] for ref in refs)
     choice = DatasetChoice(
         index, context.inside, request.datasets, prompts, is_of_own=request.is_of_own, skips_broken=goes_on
@@ -182,6 +181,8 @@ def _subjects(
                 broken.append(error)
             else:
                 yield ref, at_version, dataset, target_for
+    if not request.datasets and (words := index.left_out):
+        context.warn(words)
 
 
 def _prompt(context: Context, request: EvaluationRequest, index: DatasetIndex, ref: str) -> PromptAtVersion:

@@ -306,12 +306,12 @@ class Datasets:
             fetch = unshallow_hint(repository.git.usual_remote())
             told = f"this clone does not reach to where HEAD left {revision}, so what changed is since its tip"
             self._context.warn(f"{told}; to bring the history: {fetch}")
-        if not datasets and (words := index.left_out):
-            self._context.warn(words)
         earlier = repository.tree_at(left or tip)
         settings = self._settings_at(earlier), self._context.settings
         is_skipping = on_broken is not None
         changed = changed_since(index, earlier, skips_broken=is_skipping, settings=settings, is_replayed=is_replayed)
+        if not (changed or datasets) and (words := index.left_out):
+            self._context.warn(words)
         old, new = (each.model or "none" for each in settings)
         if old != new:
             told = f"{SETTINGS} has changed since {revision}: model: {old} → {new}"

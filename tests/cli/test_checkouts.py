@@ -41,11 +41,13 @@ def test_datasets_that_are_not_checked_out_are_counted_wherever_they_would_test(
     told = "1 dataset is not checked out: this is a sparse checkout; git sparse-checkout add"
     write(sparse, "prompts/support/tone.j2", "Be brisk.\n")
     for command in (("eval", ONE), ("eval", "--all"), ("eval", "--changed-since", "HEAD")):
-        assert told in cli(*command).err, command
+        assert cli(*command).err.count(told) == 1, command
     assert told in cli("review", "HEAD").out
+    case = "{id: a, inputs: {ticket: x, urgent: true}, expected: y}"
+    write(sparse, "datasets/more.yaml", f"prompts: [{ONE}]\ncases: [{case}]\n")
+    assert cli("eval", "--changed-since", "HEAD", "--dry-run").err.count(told) == 1
     git(sparse, "sparse-checkout", "disable")
-    for command in (("eval", ONE), ("review", "HEAD", "--no-eval")):
-        assert "not checked out" not in cli(*command).err, command
+    assert "not checked out" not in cli("eval", ONE, "--dry-run").err
 
 
 def test_a_checkout_with_other_line_ends_is_clean_and_stays_as_it_is(
