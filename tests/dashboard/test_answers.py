@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from promptctl.dashboard.answers import AnswerItem, Gathered, is_anything_wrong, what_does_it_cost
@@ -68,6 +70,19 @@ def test_what_no_label_explains_leads_to_the_calls() -> None:
 
     assert item.text == "chat: 30.0% of 140 calls failed in the last 7 days, 5.0% of 140 before."
     assert item.command == "promptctl log list --prompt chat --status error"
+
+
+def test_a_prompt_that_mostly_fails_is_told_once_and_first() -> None:
+    shift = Shift("failures", "chat", 0.05, 0.8, 140, 6, 1e-9)
+    found = replace(gathered(), shifts=Shifts((shift,), (("chat", 5, 6),), 1, ()), unpriced={"b/y": 1, "a/x": 2})
+
+    answer = is_anything_wrong(found)
+
+    assert (answer.state, answer.sentence) == ("alarm", f"{answer.items[0].text} And 1 more thing below.")
+    assert [item.text for item in answer.items] == [
+        "chat fails: 5 of 6 calls in the last 7 days.",
+        "No price is known of 3 replies of a/x, b/y: true costs are higher.",
+    ]
 
 
 def test_a_refusal_does_not_make_those_free_that_never_told_their_cost() -> None:
