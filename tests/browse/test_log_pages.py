@@ -334,6 +334,10 @@ def test_evaluations_are_listed_and_one_has_its_cases(reader: Reader, monkeypatc
     page = reader.read("evaluation", id=ids["head"])
     assert [each["case"] for each in page.links("case")][-1] == "case-7"
     assert cases(first=page.link("Next")["first"])[0] == "case-8"
+    assert "Next" not in reader.read("evaluation", **page.link("Next")).words
+    asked = {"id": ids["head"], "show": "passed", "against": ids["base"]}
+    assert reader.read("evaluation", **asked).link("Next").items() > asked.items()
+    assert reader.read("evaluation", id=ids["head"], show="odd").status == 400
     first = reader.read("evaluations", dataset="datasets/support/triage.yaml")
     monkeypatch.setattr(evaluations, "ROWS", 1)
     older = reader.read("evaluations", **reader.read("evaluations").link("Older"))

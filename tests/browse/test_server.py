@@ -94,6 +94,11 @@ def test_nothing_but_reading_is_answered(method: str, served: Served) -> None:
     assert method == "CONNECT" or answered.status == 405
 
 
+@pytest.mark.parametrize("path", ["/", "/prompt?ref=triage", "/static/look.css"])
+def test_the_cookie_alone_opens_nothing(path: str, served: Served) -> None:
+    assert served.ask(path).status == 403
+
+
 @pytest.mark.parametrize(
     "path",
     ["/", "/prompt", "/etc/passwd", "//evil.example/", "{folder}../", "{folder}/", "/{folder}", "http://evil.example{folder}x",
