@@ -203,9 +203,11 @@ def test_a_label_that_named_something_else_by_the_clocks_is_told(desk: Workspace
 
 def test_the_first_move_to_the_same_content_let_it_live(desk: Workspace, repo: Repo) -> None:
     desk.labels.set("support/triage@production", reason="First")
-    repo.commit("Say who asked", {PATH: PROMPT.replace("You triage", "We triage") + "metadata: {a: b}\n"})
-    desk.labels.set("support/triage@production", reason="Again")
+    tag = "prompt/support/triage@production/"
+    said = repo.git("for-each-ref", "--format=%(contents)", f"refs/tags/{tag}1")
+    repo.git("tag", "-a", f"{tag}2", "-m", said.replace("First", "Again"))  # as two clones that moved it at once
     [move] = desk.blame("support/triage").moves
+    assert [each.reason for each in desk.labels.log_here("support/triage@production").events] == ["First", "Again"]
     assert (move.event.reason, move.until) == ("First", None)
 
 

@@ -249,6 +249,7 @@ def test_paths_in_a_partial_begin_where_its_call_says() -> None:
     assert text("{{#each list}}{{> p @index}}{{/each}}", _p_dot_prompt="{{this}}", list=["a", "b"]) == "01"
     assert text(nested, _p_dot_prompt="{{x}}{{> q}}", _q_dot_prompt="{{x}}{{name}}", name="Ada") == "A !!Ada"
     assert not imported(nested, _p_dot_prompt="{{x}}{{> q}}", _q_dot_prompt="{{name}}").files
+    assert [each.text for each in imported("{{> p}}", _p_dot_prompt="x{{> q}}", _q_dot_prompt="y").files] == ["xy"]
 
 
 def test_a_cycle_of_partials_is_refused_with_its_chain() -> None:

@@ -114,7 +114,7 @@ class CalledPartials:
         with self.inside(node) as nodes:
             is_bare = not (node.call.arguments or node.call.options or node.indent)
             # A file's own includes are not followed when it gets its path.
-            if is_bare and scope.this is None and not scope.values and len(self._chain) == 1:
+            if is_bare and scope.this is None and len(self._chain) == 1:
                 return (self._include(_name(node), nodes, node),)
             message = "is written in its place: only a file that sees the same variables is included here"
             self.reader.note("changed", node.call, message)
