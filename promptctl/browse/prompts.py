@@ -233,7 +233,8 @@ def _template_pieces(text: str, engine: str) -> Iterator[tuple[bool, str]]:
 def _changes(page: Page) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield what can be done with the prompt: in words, and as the words of a command."""
     found, version = page.prompt, page.at_version.version
-    ref = found.id if version.is_dirty or version.number is None else f"{found.id}@v{version.number}"
+    at = page.asked if version.number is None else f"v{version.number}"
+    ref = found.id if version.is_dirty or at is None else f"{found.id}@{at}"
     yield "Run it", ("run", ref, *found.needed_options)
     yield "See the messages as they would be sent", ("render", ref, *found.needed_options)
     if page.datasets:

@@ -107,6 +107,16 @@ def test_a_prompt_is_shown_as_it_was_at_a_version(pages: Pages) -> None:
     assert "promptctl run support/triage@v1 -i 'ticket=…'" in page.commands
 
 
+def test_commands_are_of_the_version_that_is_shown_also_beside_the_default_branch(copy: Path) -> None:
+    git(copy, "checkout", "-q", "-b", "side")
+    write(copy, "prompts/support/tone.j2", "Be quick.\n")
+    commit(copy, "Be quick")
+    git(copy, "checkout", "-q", "main")
+    page = Pages(copy).read("prompt", ref="support/triage@side")
+    assert "promptctl eval support/triage@side" in page.commands
+    assert "promptctl rename support/triage support/triage-2" in page.commands
+
+
 def test_every_change_is_a_command_to_copy(pages: Pages) -> None:
     commands = pages.read("prompt", ref="support/triage").commands
     assert "promptctl label set support/triage@production v3 --reason '…'" in commands
