@@ -208,6 +208,16 @@ def ask(client, x, row):
 """,
         lambda program, client: program.ask(client, "a\\nb", {"name": "Ada", "tags": ["t"]}),
     ),
+    "texts that are chosen": (
+        """\
+def ask(client, x):
+    chat = client.chat.completions
+    chat.create(messages=[{"role": "user", "content": "Say yes to it" if x else "Say no to it"}])
+    chat.create(messages=[{"role": "user", "content": ("Be kind. " if x else "") + f"Go on with {x}."}])
+    chat.create(messages=[{"role": "user", "content": f"Go on{'' if x else ' with nothing'} then"}])
+""",
+        lambda program, client: [program.ask(client, x) for x in (True, False, "", "{{ x }}", 0)],
+    ),
     "variables that other code needs": (
         """\
 import promptctl
