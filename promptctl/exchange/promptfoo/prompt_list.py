@@ -36,14 +36,17 @@ _ASKS = r"\b{0}\s*(?:\|\s*(?:d|default)\b|is\s+(?:not\s+)?(?:un)?defined)"
 
 @dataclass
 class PromptfooPrompt:
-    """A prompt: its name, its messages, the variables they use, and the names that others call it by."""
+    """A prompt: its name, its text or list of messages, and the names that others call it by.
+
+    Once it is read, also its messages, and the variables that they use.
+    """
 
     wish: str
     spot: Spot
+    labels: frozenset[str] = frozenset()
+    config: Spot | None = None
     messages: list[dict[str, Any]] = field(default_factory=list)
     names: tuple[str, ...] = ()
-    labels: set[str] = field(default_factory=set)
-    config: Spot | None = None
     has_markup: bool = False
 
     def asks_for(self, name: str) -> bool:
@@ -52,45 +55,36 @@ class PromptfooPrompt:
         return any(asked.search(text) for text in texts_of(self.messages))
 
 
-@dataclass(frozen=True)
-class _Raw:
-    """The text of a prompt before it is read, or a list of messages in a file of data."""
-
-    spot: Spot
-    label: str
-    labels: frozenset[str]
-    config: Spot | None = None
-
-
 def read_prompts(config: Spot, base: str) -> list[PromptfooPrompt]:
     """Return the prompts, with a note for each; one that cannot be said here is dropped by name."""
-    given = config.get("prompts")
-    if given is None:
+    prompts = config.get("prompts")
+    if prompts is None:
         config.note("changed", "prompts", "is `{{prompt}}`, as there is none")
-        raws = [_Raw(replace(config, value="{{prompt}}"), base, frozenset())]
+        given = [PromptfooPrompt(base, replace(config, value="{{prompt}}"))]
     else:
-        raws = list(_raws(given, base))
+        given = list(_given(prompts, base))
     found: list[PromptfooPrompt] = []
     wishes = FreeNames()
-    for raw in raws:
+    for prompt in given:
         try:
-            prompt = _prompt(raw)
+            _read(prompt)
         except BadTemplate as error:
-            raw.spot.note("dropped", f"prompts: {raw.label}", error.message, error.hint or _BY_HAND, error.line or 1)
+            hint = error.hint or _BY_HAND
+            prompt.spot.note("dropped", f"prompts: {prompt.wish}", error.message, hint, error.line or 1)
             continue
         prompt.wish = wishes.take(prompt.wish)
         found.append(prompt)
         words = "is a prompt of one message" if len(prompt.messages) == 1 else f"is a chat of {len(prompt.messages)}"
-        raw.spot.note("kept", f"prompts: {prompt.wish}", words)
+        prompt.spot.note("kept", f"prompts: {prompt.wish}", words)
     return found
 
 
-def _raws(given: Spot, base: str) -> Iterator[_Raw]:
+def _given(prompts: Spot, base: str) -> Iterator[PromptfooPrompt]:
     entries: list[tuple[Spot, str | None, Spot | None]] = []
-    if isinstance(given.value, dict) and not {"id", "raw", "label"} & given.value.keys():
-        entries += [(replace(given.at(path), value=path), str(label), None) for path, label in given.value.items()]
+    if isinstance(prompts.value, dict) and not {"id", "raw", "label"} & prompts.value.keys():
+        entries += [(replace(prompts.at(path), value=path), str(label), None) for path, label in prompts.value.items()]
     else:
-        for spot in given.items():
+        for spot in prompts.items():
             if isinstance(spot.value, dict):
                 key = "raw" if spot.get("raw") else "id"
                 if not isinstance(spot.value.get(key), str):
@@ -103,10 +97,10 @@ def _raws(given: Spot, base: str) -> Iterator[_Raw]:
                 entries.append((spot, None, None))
     number = 0
     for spot, label, config in entries:
-        for raw in _of_entry(spot, label):
+        for prompt in _of_entry(spot, label):
             number += 1
-            name = raw.label or (base if len(entries) == 1 else f"{base}-{number}")
-            yield replace(raw, label=name, config=config)
+            name = prompt.wish or (base if len(entries) == 1 else f"{base}-{number}")
+            yield replace(prompt, wish=name, config=config)
 
 
 def _tell_other_keys(spot: Spot) -> None:
@@ -115,7 +109,7 @@ def _tell_other_keys(spot: Spot) -> None:
             spot.at(key).note("dropped", f"prompts: {key}", "has no counterpart here")
 
 
-def _of_entry(spot: Spot, label: str | None) -> Iterator[_Raw]:
+def _of_entry(spot: Spot, label: str | None) -> Iterator[PromptfooPrompt]:
     text = spot.value
     if not isinstance(text, str):
         spot.note("dropped", "prompts", "is no text and no file")
@@ -125,14 +119,14 @@ def _of_entry(spot: Spot, label: str | None) -> Iterator[_Raw]:
     if elsewhere is not None:
         spot.note("dropped", f"prompts: {text}", elsewhere, _BY_HAND)
     elif not _is_path(text):
-        yield _Raw(spot, label or "", frozenset(filter(None, (label, text))))
+        yield PromptfooPrompt(label or "", spot, frozenset(filter(None, (label, text))))
     elif is_code(path):
         spot.note("dropped", f"prompts: {text}", "is code of that project, which is not run here", _BY_HAND)
     else:
         for source in matching(spot.source, path, spot.place.line):
-            for raw in _of_file(spot, source, label):
-                names = filter(None, (label, text, source.path, raw.label))
-                yield replace(raw, labels=frozenset(names))
+            for prompt in _of_file(spot, source, label):
+                names = filter(None, (label, text, source.path, prompt.wish))
+                yield replace(prompt, labels=frozenset(names))
 
 
 def _in_order(names: Iterable[str], text: str) -> list[str]:
@@ -150,21 +144,20 @@ def _is_path(text: str) -> bool:
     )
 
 
-def _of_file(spot: Spot, source: Source, label: str | None) -> Iterator[_Raw]:
+def _of_file(spot: Spot, source: Source, label: str | None) -> Iterator[PromptfooPrompt]:
     name = label or source.stem
-    none = frozenset[str]()
     if source.path.endswith(".csv"):
         yield from _of_table(spot, source, label)
     elif source.path.endswith(".jsonl"):
         for number, line in enumerate(source.text.split("\n"), 1):
             if line.strip():
-                yield _Raw(Spot(line.strip(), source, spot.notes, line=number), name, none)
+                yield PromptfooPrompt(name, Spot(line.strip(), source, spot.notes, line=number))
     elif source.path.endswith((".json", ".yaml", ".yml")):
         try:
-            yield _Raw(Spot.of(source, spot.notes), name, none)
+            yield PromptfooPrompt(name, Spot.of(source, spot.notes))
         except InvalidFiles:
             # JSON with template code around its values: it is told as such when it is read as a text.
-            yield _Raw(Spot(source.text, source, spot.notes, line=1), name, none)
+            yield PromptfooPrompt(name, Spot(source.text, source, spot.notes, line=1))
     else:
         is_split = source.path.endswith(".txt")
         at, parts = 1, _SEPARATOR.split(source.text) if is_split else [source.text]
@@ -172,11 +165,11 @@ def _of_file(spot: Spot, source: Source, label: str | None) -> Iterator[_Raw]:
             if part.strip():
                 blank = len(part) - len(part.lstrip())
                 first = at + part.count("\n", 0, blank)
-                yield _Raw(Spot(part.strip(), source, spot.notes, line=first), name, none)
+                yield PromptfooPrompt(name, Spot(part.strip(), source, spot.notes, line=first))
             at += part.count("\n")
 
 
-def _of_table(spot: Spot, source: Source, label: str | None) -> Iterator[_Raw]:
+def _of_table(spot: Spot, source: Source, label: str | None) -> Iterator[PromptfooPrompt]:
     rows = list(source.csv_records())
     header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
     has_header = "prompt" in header
@@ -185,15 +178,14 @@ def _of_table(spot: Spot, source: Source, label: str | None) -> Iterator[_Raw]:
         if column < len(row):
             own = row[named].strip() if named is not None and named < len(row) else ""
             name = own or label or source.stem
-            yield _Raw(Spot(row[column].strip(), source, spot.notes, line=line), name, frozenset())
+            yield PromptfooPrompt(name, Spot(row[column].strip(), source, spot.notes, line=line))
 
 
-def _prompt(raw: _Raw) -> PromptfooPrompt:
+def _read(prompt: PromptfooPrompt) -> None:
     """Read a prompt's text. Raises `BadTemplate` for what cannot be said here."""
-    spot = raw.spot
+    spot = prompt.spot
     value = spot.value if isinstance(spot.value, list | dict) else chat(str(spot.value))
-    prompt = PromptfooPrompt(raw.label, spot, labels=set(raw.labels), config=raw.config)
-    translator = ChatTranslator(f"prompts: {raw.label}", spot)
+    translator = ChatTranslator(f"prompts: {prompt.wish}", spot)
     if value is None:
         prompt.messages = [{"role": "user", "content": translator.text(str(spot.value))}]
     else:
@@ -205,7 +197,6 @@ def _prompt(raw: _Raw) -> PromptfooPrompt:
     if "_conversation" in names:
         raise BadTemplate("`_conversation` is what promptfoo keeps of earlier tests", 1)
     prompt.names = tuple(names)
-    return prompt
 
 
 _IN_JINJA = "write it in Jinja, as templates are here, and import again"

@@ -75,7 +75,7 @@ class PromptfooProvider:
     data: dict[str, Any] = field(default_factory=dict)
     prompts: tuple[str, ...] | None = None
 
-    def takes(self, labels: set[str]) -> bool:
+    def takes(self, labels: frozenset[str]) -> bool:
         """Return True for a prompt with one of these names that it is not kept from."""
         if self.prompts is None:
             return True
@@ -114,7 +114,7 @@ def provider_of(model: str) -> str | None:
     return found[0] + model.removeprefix(found[1]) if found else None
 
 
-def read_providers(config: Spot, prompts: Iterable[set[str]]) -> list[PromptfooProvider]:
+def read_providers(config: Spot, prompts: Iterable[frozenset[str]]) -> list[PromptfooProvider]:
     """Return the providers, in their order, with a note for each; `prompts` are the names of each prompt."""
     key = "providers" if config.get("providers") else "targets"
     given = config.get(key)
