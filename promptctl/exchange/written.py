@@ -10,6 +10,7 @@ from promptctl.errors import Place
 from promptctl.files.document import Document, Key
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.prompts.prompt import Prompt
+from promptctl.template_languages.ours import Lose
 from promptctl.versions.prompt_at_version import PromptAtVersion
 
 # Empty values, which say nothing.
@@ -87,6 +88,10 @@ class PromptWriter:
         """Put down that the value at `keys`, or a `line` of its text, is lost; `part` is its name if not its keys."""
         place = self.document.key_place(*keys) if line is None else self.document.line_place(line, *keys)
         self.losses.append(ExportLoss(part or ".".join(map(str, keys)), why, place))
+
+    def lose_in(self, *keys: Key, part: str | None = None) -> Lose:
+        """Return what puts down a loss on a line of the text at `keys`; `part` is its name if not its keys."""
+        return lambda why, line: self.lose(why, *keys, part=part, line=line)
 
     def lose_unsaid(self, said: Collection[str], why: str) -> None:
         """Put down each key of the prompt's file that is not said."""

@@ -219,7 +219,7 @@ class _FileWriter(PromptWriter):
 
     def _content(self, message: Message, at: tuple[Key, ...]) -> Iterator[WrittenNode]:
         if isinstance(message.content, str):
-            yield from self._template(message.content, self._loser(at, at))
+            yield from self._template(message.content, self.lose_in(*at))
             return
         before = ""
         for number, part in enumerate(message.content):
@@ -236,7 +236,8 @@ class _FileWriter(PromptWriter):
                 yield from shown
 
     def _text_part(self, part: Mapping[str, Any], at: tuple[Key, ...]) -> list[WrittenNode]:
-        nodes = list(self._template(part["text"], self._loser((*at, "text"), at)))
+        lose = self.lose_in(*at, "text", part=".".join(map(str, at)))
+        nodes = list(self._template(part["text"], lose))
         if _is_blank(nodes):
             self.lose("is blank, and is left out there", *at)
         return nodes
@@ -253,7 +254,8 @@ class _FileWriter(PromptWriter):
                 self.lose(_NO_WORD, *at, kind, key)
         if inner.get(address) is None:
             return []
-        url = self._url(str(inner[address]), self._loser((*at, kind, address), (*at, kind)))
+        lose = self.lose_in(*at, kind, address, part=".".join(map(str, (*at, kind))))
+        url = self._url(str(inner[address]), lose)
         return [WrittenTag(f"{{{{media url={url}{more}}}}}")]
 
     def _url(self, url: str, lose: Lose) -> str:
@@ -267,10 +269,6 @@ class _FileWriter(PromptWriter):
                 lose("is put together from texts and values: there it is one of them", 1)
                 paths = [each.path for each in pieces if isinstance(each, VariablePiece)]
                 return self._writer(lose).path(paths[0]) if paths else '""'
-
-    def _loser(self, at: tuple[Key, ...], part: tuple[Key, ...]) -> Lose:
-        """Return what puts down a loss in the text at some keys, by the name of the part that it is of."""
-        return lambda why, line: self.lose(why, *at, part=".".join(map(str, part)), line=line)
 
     def _template(self, text: str, lose: Lose) -> Iterator[WrittenNode]:
         pieces = own_pieces(self.prompt, text, lose)

@@ -254,10 +254,7 @@ class _Writer(PromptWriter):
         """Return a text with GitHub's placeholders; what they cannot say stays as it is written here, and is told."""
         if self.prompt.engine == "simple":
             return template
-
-        def lose(why: str, line: int) -> None:
-            self.lose(why, "messages", index, "content", line=line)
-
+        lose = self.lose_in("messages", index, "content")
         pieces = own_pieces(self.prompt, template, lose, "GitHub's files include nothing")
         faults = list(_faults(pieces))
         for why, line in faults:

@@ -131,10 +131,7 @@ class _ConfigWriter(PromptWriter):
 
     def _text(self, template: str, index: int, at: tuple[str | int, ...]) -> str:
         prompt = self.prompt
-
-        def lose(why: str, line: int) -> None:
-            self.lose(why, *at, part=f"messages.{index}.content", line=line)
-
+        lose = self.lose_in(*at, part=f"messages.{index}.content")
         if prompt.engine != "jinja2":
             named = {name: (name,) for name in prompt.inputs if name.isidentifier()}
             pieces = simple_pieces(template, named) if prompt.engine == "simple" else (TextPiece(template),)

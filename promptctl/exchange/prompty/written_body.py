@@ -141,10 +141,7 @@ class BodyWriter(PromptWriter):
 
     def _text(self, text: str, at: tuple[Key, ...]) -> str:
         """Return a text as Prompty's Jinja, without the one line end at its end that Prompty strips."""
-
-        def lose(said: str, line: int) -> None:
-            self.lose(said, *at, part=".".join(map(str, at[:3])), line=line)
-
+        lose = self.lose_in(*at, part=".".join(map(str, at[:3])))
         written = self._jinja(text, lose)
         if text.removesuffix("\n").strip("\n") != text.removesuffix("\n"):
             lose("begins or ends with line ends, which Prompty strips", 1)
