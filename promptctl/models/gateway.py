@@ -27,6 +27,7 @@ _ANY_MARK = "\0"
 _WRITTEN = ("text", "reasoning", "finish_reason", "model", "service_tier")
 _MOST_TOKENS = 10**9
 _MOST_NANO_USD = 10**15
+LARGEST_REPLY = 64 * 1024 * 1024
 HINT_ENDPOINT = "check `api_base` under `models:` in promptctl.yaml, or the provider's *_BASE_URL variable"
 
 
@@ -255,6 +256,11 @@ def broken(request: Request, what: str) -> ProviderFailed:
     endpoint = request.endpoint
     asked = "" if endpoint.api_base is None else f"is {endpoint.place} the address? "
     return ProviderFailed(f"{request.model} {what}", hint=f"{asked}{HINT_ENDPOINT}")
+
+
+def too_large(request: Request) -> ProviderFailed:
+    """Return the error of an answer of more than `LARGEST_REPLY` bytes."""
+    return broken(request, f"answered with more than {LARGEST_REPLY // (1024 * 1024)} MiB")
 
 
 class Gateway(Protocol):

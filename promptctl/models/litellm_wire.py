@@ -13,7 +13,7 @@ from typing import Any
 from promptctl.errors import ModelConfigurationError, ModelError
 from promptctl.models.chat_protocol import answer_data, dict_of, dicts_of, odd_counts, word_of
 from promptctl.models.chat_stream import DONE, EventDecoder, index_of, is_kept_open
-from promptctl.models.gateway import Request, broken, is_broken_off, text_of
+from promptctl.models.gateway import LARGEST_REPLY, Request, broken, is_broken_off, text_of, too_large
 from promptctl.models.hosts import HUB, Reach
 
 _PATHS = ("/chat/completions", "/embeddings")
@@ -62,15 +62,14 @@ class Wire:
         return {"usage": usage, "choices": choices, "finish_reason": self._finish_reason}
 
     async def mend(self, response: Any) -> Any:
-        """Return the response of an HTTP library with its body mended, if it is of the protocol."""
+        """Return the response of an HTTP library with a bounded body, which is mended if it is of the protocol."""
         import httpx
 
+        response = self._bounded(response)
         kind = response.headers.get("content-type", "").partition(";")[0].strip()
         if not response.is_success or not response.request.url.path.endswith(_PATHS):
             return response
-        # LiteLLM asks for compressed answers: they are decoded here, so that no header may say that they are not.
         wire, received = self, response
-        plain = [each for each in response.headers.items() if each[0] not in {"content-encoding", "content-length"}]
 
         class Mended(httpx.AsyncByteStream):
             async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -95,7 +94,28 @@ class Wire:
             body = httpx.ByteStream(self._mended(await received.aread(), "message"))
         else:
             return response
-        return httpx.Response(response.status_code, headers=plain, stream=body, request=response.request)
+        return _with_body(response, body)
+
+    def _bounded(self, response: Any) -> Any:
+        """Return a response of which no more than the direct lane reads is held, however it is compressed."""
+        import httpx
+
+        wire = self
+
+        class Bounded(httpx.AsyncByteStream):
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                left = LARGEST_REPLY
+                async for part in response.aiter_bytes():
+                    left -= len(part)
+                    if left < 0:
+                        wire.failure = too_large(wire._request)
+                        raise wire.failure
+                    yield part
+
+            async def aclose(self) -> None:
+                await response.aclose()
+
+        return _with_body(response, Bounded())
 
     def _event(self, data: bytes) -> bytes:
         return b"" if is_kept_open(data) else b"data: %s\n\n" % self._mended(data, "delta")
@@ -135,3 +155,11 @@ class Wire:
                 call.pop("index", None)
         if part == "delta" and said.get("refusal"):
             self._refusal += str(said.pop("refusal"))
+
+
+def _with_body(response: Any, body: Any) -> Any:
+    """Return a response with this body, which is not compressed any more: no header may say that it is."""
+    import httpx
+
+    plain = [each for each in response.headers.items() if each[0] not in {"content-encoding", "content-length"}]
+    return httpx.Response(response.status_code, headers=plain, stream=body, request=response.request)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet, finalize
 
 from promptctl import __version__
-from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed, RequestRejected
+from promptctl.errors import ModelConfigurationError, ModelError, RequestRejected
 from promptctl.models.chat_protocol import (
     StreamOptions,
     answer_data,
@@ -27,7 +27,7 @@ from promptctl.models.chat_protocol import (
 )
 from promptctl.models.dialects import dialect_of
 from promptctl.models.endpoints import Address, address_of
-from promptctl.models.gateway import Delta, Reply, Request, broken
+from promptctl.models.gateway import LARGEST_REPLY, Delta, Reply, Request, broken, too_large
 from promptctl.models.prices import Prices
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE = "https://api.openai.com/v1"
 _OK = 200
-_LARGEST_REPLY = 64 * 1024 * 1024
 _LARGEST_EVENT = 16 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
 _MOST_ADDRESSES = 1000
@@ -242,8 +241,8 @@ async def _texts_of(request: Request, response: ClientResponse, assembler: Reply
             if text := _take(request, event, assembler):
                 yield text
         received += len(part)
-        if received > _LARGEST_REPLY or decoder.pending_bytes > _LARGEST_EVENT:
-            raise _too_large(request)
+        if received > LARGEST_REPLY or decoder.pending_bytes > _LARGEST_EVENT:
+            raise too_large(request)
         if assembler.is_done:
             return
     for event in decoder.finish():
@@ -306,9 +305,9 @@ def _interrupted(request: Request, cause: BaseException | None = None) -> ModelE
 async def _checked_answer(request: Request, response: ClientResponse) -> bytes:
     """Return the whole body of a good answer."""
     is_plain = response.status == _OK and "Content-Encoding" not in response.headers
-    if is_plain and response.content_length is not None and response.content_length < _LARGEST_REPLY:
+    if is_plain and response.content_length is not None and response.content_length < LARGEST_REPLY:
         return await response.read()
-    limit = _LARGEST_REPLY if response.ok else _LARGEST_ERROR
+    limit = LARGEST_REPLY if response.ok else _LARGEST_ERROR
     parts = []
     size = 0
     async for part in response.content.iter_any():
@@ -322,7 +321,7 @@ async def _checked_answer(request: Request, response: ClientResponse) -> bytes:
 
         raise refusal(request, response.status, answer.decode(errors="replace"), response.headers)
     if size > limit:
-        raise _too_large(request)
+        raise too_large(request)
     return answer
 
 
@@ -344,7 +343,3 @@ def _decode(request: Request, answer: bytes) -> Any:
         pass
     what = "HTML" if answer.lstrip()[:1] == b"<" else "something that is not JSON" if answer else "nothing"
     raise broken(request, f"answered with {what}")
-
-
-def _too_large(request: Request) -> ProviderFailed:
-    return broken(request, f"answered with more than {_LARGEST_REPLY // (1024 * 1024)} MiB")

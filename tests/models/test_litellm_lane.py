@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import json
 import socket
 import time
@@ -25,6 +26,7 @@ from promptctl.errors import (
     RateLimited,
     RequestRejected,
 )
+from promptctl.models import litellm_wire
 from promptctl.models.endpoints import Provider
 from promptctl.models.gateway import Delta, Endpoint, Reply, Request, Usage, embedding_request
 from promptctl.models.litellm_lane import LiteLLM
@@ -174,6 +176,23 @@ def test_usage_is_read_whatever_shape_litellm_gives_it(
     monkeypatch.setattr(Provider, "is_sent_its_key_alone", True)
     server.script(say.reply("Hello there.", tokens=say.usage(3, 4)))
     assert complete(ask_claude(model="azure_text/gpt")).usage == Usage(3, 4, cached_tokens=0, reasoning_tokens=0)
+
+
+@pytest.mark.parametrize("model", ["anthropic/claude-sonnet-4-5", "hosted_vllm/m"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_an_endless_answer_is_stopped(
+    server: OpenAIServer, ask_claude: Ask, monkeypatch: pytest.MonkeyPatch, model: str, is_streamed: bool
+) -> None:
+    monkeypatch.setattr(litellm_wire, "LARGEST_REPLY", 100_000)
+    monkeypatch.setattr(Provider, "is_sent_its_key_alone", True)
+    bomb = gzip.compress(b" " * 1_000_000)
+    server.script(
+        say.raw_stream(*[b"data: " + b"x" * 5000] * 50)
+        if is_streamed
+        else say.raw(bomb, headers={"Content-Encoding": "gzip"})
+    )
+    with pytest.raises(ProviderFailed, match="answered with more than"):
+        stream(ask_claude(model=model)) if is_streamed else complete(ask_claude(model=model))
 
 
 def test_a_provider_that_does_not_stream_answers_whole(

@@ -227,7 +227,7 @@ def test_an_error_object_with_status_200_is_an_error(server: OpenAIServer, ask: 
 def test_an_endless_answer_is_stopped(
     server: OpenAIServer, ask: Ask, monkeypatch: pytest.MonkeyPatch, is_streamed: bool
 ) -> None:
-    monkeypatch.setattr(openai_lane, "_LARGEST_REPLY", 100_000)
+    monkeypatch.setattr(openai_lane, "LARGEST_REPLY", 100_000)
     server.script(say.raw_stream(*[event("x" * 5000)] * 50) if is_streamed else say.raw(b" " * 1_000_000))
     with pytest.raises(ProviderFailed, match="answered with more than"):
         stream(ask()) if is_streamed else complete(ask())
