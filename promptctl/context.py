@@ -166,12 +166,12 @@ class Context:
         if named := self.environ.get(STATE_VARIABLE, "").strip():
             folder = self.root / Path(named).expanduser()
             is_near = folder.resolve().is_relative_to(self.root.resolve())
-            if _state_names(folder) & STATE_NAMES and is_near and own != near:
+            if state_names(folder) & STATE_NAMES and is_near and own != near:
                 from promptctl.log.sqlite.moving import refuse_tracked
 
                 refuse_tracked(self.root, folder.resolve())
             return _with_ignore(folder)
-        left = _state_names(near, own if own != near else None)
+        left = state_names(near, own if own != near else None)
         _with_ignore(near)
         if own == near:
             return near
@@ -180,7 +180,7 @@ class Context:
 
             if not move_state(self.root, near, own, self.warn):
                 return near
-        _state_names(own)
+        state_names(own)
         with suppress(OSError):
             own.mkdir(mode=0o700, parents=True, exist_ok=True)
         return own
@@ -398,7 +398,7 @@ def _moment(context: Context) -> Moment:
     return context.repository.now()
 
 
-def _state_names(folder: Path, own: Path | None = None) -> set[str]:
+def state_names(folder: Path, own: Path | None = None) -> set[str]:
     """Return the names in a state folder, without the log's if that is the link to the log in `own`.
 
     A link that an earlier place of the work tree or the workspace has left counts as a name.

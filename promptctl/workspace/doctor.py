@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptctl.context import Context
+from promptctl.context import Context, state_names
 from promptctl.errors import (
     InvalidFiles,
     MissingKey,
@@ -186,7 +186,9 @@ def _files(here: _Here) -> Iterator[Seen]:
 
 
 def _state(here: _Here) -> Iterator[Seen]:
-    folder = state_folder(here.context)
+    folder, near, own = state_folder(here.context), here.context.near_state_folder, here.context.own_state_folder
+    for each in (near, own) if folder == own else (folder,):
+        state_names(each, own if each != own else None)  # raises what each call does
     if not folder.exists():
         yield "ok", f"{folder} is made by the first call"
         return

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl import Finding, diagnose
+from promptctl import Finding, WorkspaceError, diagnose, open_workspace
 from promptctl.log.records import Entry
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.workspace import doctor, installation
@@ -152,6 +152,15 @@ def test_a_log_that_others_can_read_or_nobody_can_share_is_a_problem(
         f"chmod 600 {log.path}",
         "keep the log on a local disk: PROMPTCTL_STATE=FOLDER",
     ]
+
+
+def test_a_place_of_the_log_that_every_call_refuses_is_a_problem(root: Path) -> None:
+    write(root, ".promptctl", "a file")
+    for environ, place in (({}, ".promptctl"), ({"PROMPTCTL_STATE": "promptctl.yaml"}, "promptctl.yaml")):
+        (problem,) = found(root, "state", environ)
+        assert (problem.status, f"{root / place} is no folder" in problem.message) == ("problem", True)
+        with pytest.raises(WorkspaceError, match="is no folder"):
+            open_workspace(root, environ).run("greet", model="echo/echo")
 
 
 def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path) -> None:
