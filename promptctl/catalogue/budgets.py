@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -112,15 +112,14 @@ class BudgetStatus:
 
 def budget_statuses(context: Context, *, with_prompts: bool = True) -> list[BudgetStatus]:
     """Return the budgets of the settings, in their order, as they stand now; each with the prompts that it covers."""
-    now, ids = utc_now(), context.prompt_ids() if with_prompts else ()
-    return [_status(context, rule, now, ids) for rule in context.settings_now.budgets]
+    return _statuses(context, context.settings_now.budgets, context.prompt_ids() if with_prompts else ())
 
 
 def budget_status(context: Context, name: str) -> BudgetStatus:
     """Return one budget of the settings as it stands now. Raises `BudgetNotFound`."""
     rules = {rule.name: rule for rule in context.settings_now.budgets}
     if name in rules:
-        return _status(context, rules[name], utc_now(), context.prompt_ids())
+        return _statuses(context, (rules[name],), context.prompt_ids())[0]
     if name in _logged(context):
         hint = f"what happened to it: promptctl budget history {name}"
         raise BudgetNotFound(f"the budget `{name}` is not in {SETTINGS} any more", hint=hint)
@@ -150,19 +149,26 @@ def _logged(context: Context) -> set[str]:
     }
 
 
-def _status(context: Context, rule: BudgetRule, now: str, ids: Sequence[str]) -> BudgetStatus:
-    window = window_of(now, rule.per, rule.timezone)
-    tree = context.repository.work_tree
+def _statuses(context: Context, rules: Sequence[BudgetRule], ids: Sequence[str]) -> list[BudgetStatus]:
+    tree, now = context.repository.work_tree, utc_now()
+    known_as: Mapping[str, Sequence[str]] = {}
+    if any(rule.prompts for rule in rules):  # of every prompt once: each is a file to be read
+        known_as = {id_: (id_, *declared_ids(tree, id_)) for id_ in ids}
 
-    def is_covered(id_: str) -> bool:
-        own = (id_, *declared_ids(tree, id_)) if rule.prompts else (id_,)
-        return not rule.prompts or any(fnmatchcase(each, glob) for glob in rule.prompts for each in own)
+    def covered(rule: BudgetRule) -> tuple[str, ...]:
+        def is_covered(id_: str) -> bool:
+            return any(fnmatchcase(each, glob) for glob in rule.prompts for each in known_as[id_])
 
-    covered = tuple(filter(is_covered, ids))
-    end = None if rule.per == "call" else window[1]
-    unknown = _unknown(context, rule, window[0])
-    is_open = not rule.is_hard or context.settings_now.budgets_without_log == "open"
-    return BudgetStatus(rule, window[0], end, _accounts(context, rule, now, window), covered, unknown, is_open)
+        return tuple(filter(is_covered, ids)) if rule.prompts else tuple(ids)
+
+    def status(rule: BudgetRule, window: Window, accounts: tuple[BudgetAccount, ...]) -> BudgetStatus:
+        end = None if rule.per == "call" else window[1]
+        unknown = _unknown(context, rule, window[0])
+        is_open = not rule.is_hard or context.settings_now.budgets_without_log == "open"
+        return BudgetStatus(rule, window[0], end, accounts, covered(rule), unknown, is_open)
+
+    windows = [window_of(now, rule.per, rule.timezone) for rule in rules]
+    return list(map(status, rules, windows, _accounts(context, rules, windows, now)))
 
 
 def _unknown(context: Context, rule: BudgetRule, window_start: str) -> Unknown | None:
@@ -176,10 +182,26 @@ def _unknown(context: Context, rule: BudgetRule, window_start: str) -> Unknown |
     return None
 
 
-def _accounts(context: Context, rule: BudgetRule, now: str, window: Window) -> tuple[BudgetAccount, ...]:
-    """Return the accounts of a window, with those that were disabled in an earlier one, the highest first."""
+def _accounts(
+    context: Context, rules: Sequence[BudgetRule], windows: Sequence[Window], now: str
+) -> list[tuple[BudgetAccount, ...]]:
+    """Return the accounts of each rule in its window: the logged ones, or what its first call would begin with."""
     if context.log.is_new:
-        return ()
+        return [()] * len(rules)
+    found = [_logged_accounts(context, rule, window) for rule, window in zip(rules, windows, strict=True)]
+    # Before the first call by a new rule there is no account, but there may be calls that it will count.
+    new = [at for at, rule in enumerate(rules) if not found[at] and rule.each is None and rule.per != "call"]
+    if new:
+        charges = tuple(Charge(rules[at], None, windows[at], 0) for at in new)
+        with suppress(LogFailure):
+            first = context.log.reserve(Reservation(new_id(), now, "", now, charges), is_dry_run=True)
+            for at, account in zip(new, first.accounts, strict=True):
+                found[at] = (account,)
+    return found
+
+
+def _logged_accounts(context: Context, rule: BudgetRule, window: Window) -> tuple[BudgetAccount, ...]:
+    """Return the accounts of a window, with those that were disabled in an earlier one, the highest first."""
     found: dict[str | None, BudgetAccount] = {}
     for account in context.log.budget_accounts(rule.name, window[0]):
         is_now = account.window_start == window[0] and account.unit == rule.unit
@@ -190,9 +212,4 @@ def _accounts(context: Context, rule: BudgetRule, now: str, window: Window) -> t
                 if is_now
                 else replace(account, unit=rule.unit, window_start=start, window_end=end, spent=0, kept=0, reserved=0)
             )
-    if not found and rule.each is None and rule.per != "call":
-        # Before the first call by a new rule there is no account, but there may be calls that it will count.
-        first = Reservation(new_id(), now, "", now, (Charge(rule, None, window, 0),))
-        with suppress(LogFailure):
-            return context.log.reserve(first, is_dry_run=True).accounts
     return tuple(sorted(found.values(), key=lambda each: each.spent + each.reserved, reverse=True))

@@ -20,11 +20,14 @@ from promptctl import Execution
 from promptctl.calls.budgets import BudgetGuard
 from promptctl.calls.call import ASKING, Attempts
 from promptctl.calls.plain import prepare_plain
+from promptctl.catalogue import budgets
 from promptctl.errors import BudgetReached, ModelError
 from promptctl.evaluations.request import EvaluationRequest
+from promptctl.files.tree import Tree
 from promptctl.log.budgets import Admission, BudgetAccount, Charge, Refusal, Reservation, Settlement
 from promptctl.models.gateway import Request
 from promptctl.models.worst_case import WorstCase
+from promptctl.prompts.loading import declared_ids
 from promptctl.workspace import Workspace, open_workspace
 from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply, usage
 
@@ -263,6 +266,21 @@ def test_rules_follow_a_prompt_that_is_renamed(desk: Desk) -> None:
         rules = {each.prompt: each.rule.prompts for each in workspace.log.rules()}
         assert (rules["hail"], rules["data"]) == ("greet", "*")
         assert not workspace.validate().problems
+
+
+def test_many_budgets_read_each_prompt_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(tree: Tree, id_: str) -> tuple[str, ...]:
+        read.append(id_)
+        return declared_ids(tree, id_)
+
+    monkeypatch.setattr(budgets, "declared_ids", counted)
+    rules = [f"name: b{number}, prompts: ['g*', b{number}], limit: {{calls: 2}}" for number in range(5)]
+    with desk.open(*rules, "name: all, limit: {calls: 9}") as workspace:
+        found = workspace.budgets.all()
+    assert [each.prompts for each in found] == [("greet",)] * 5 + [("data", "greet")]
+    assert sorted(read) == ["data", "greet"]
 
 
 def test_a_warning_that_is_not_taken_loses_no_reply(desk: Desk) -> None:

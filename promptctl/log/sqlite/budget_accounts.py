@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -36,6 +36,8 @@ _SENT = (
     "status <> 'error' OR error_type NOT IN ('ModelConfigurationError', 'ReplyNotRecorded', 'ProviderUnreachable') OR "
 )
 _SENT += "(error_type = 'ProviderUnreachable' AND error_message NOT LIKE '% was not reached: %')"
+Select = Callable[[str, tuple[Any, ...]], Sequence[tuple[Any, ...]]]
+"""Returns the rows of a query with its parameters."""
 _OPEN_CALLS = """
 SELECT execution_id, call, process, deadline FROM budget_reservations WHERE call IS NOT NULL
 GROUP BY execution_id HAVING NOT sum(account = ?)
@@ -137,10 +139,11 @@ class Terms(NamedTuple):
         return cls(json.dumps(globs), rule.each or "", f"{rule.per} {rule.timezone}")
 
 
-def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, ...] = ()) -> int:
+def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, ...], select: Select) -> int:
     """Return what the rows of the window say that the calls of an account have spent.
 
-    `prompts` are the ids that the prompt of the call has and had.
+    `prompts` are the ids that the prompt of the call has and had. Rules that look at the same rows make the same
+    query, so `select` may remember its answer.
     """
     rule, key = charge.rule, charge.key
     keys = prompts if rule.each == "prompt" and key in prompts else charge.names
@@ -167,7 +170,7 @@ def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
     people = _matched_names(connection, charge)
     return sum(
         spent
-        for prompt, source, label, user, model, provider, spent in connection.execute(sql, parameters)
+        for prompt, source, label, user, model, provider, spent in select(sql, tuple(parameters))
         if rule.matches(
             prompts if prompt in prompts else (prompt,),
             source,

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from promptctl.formats.budget_rules import BudgetRule, amount_words
@@ -28,6 +29,7 @@ from promptctl.log.budgets import (
 from promptctl.log.sqlite.budget_accounts import (
     FIND_ACCOUNT,
     AccountRow,
+    Select,
     Terms,
     account_rows,
     as_account,
@@ -101,7 +103,8 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
     prompts = () if wanted.call is None else wanted.call.prompts
     unknown = None if wanted.is_open else unknown_before(connection)
     charges = (each if each.other is None else _as_one(connection, each) for each in wanted.charges)
-    accounts = [_account(connection, charge, unknown, prompts) for charge in charges]
+    select = cache(lambda sql, parameters: connection.execute(sql, parameters).fetchall())
+    accounts = [_account(connection, charge, unknown, prompts, select) for charge in charges]
     call = as_text(wanted.call)
     pairs = list(zip(wanted.charges, accounts, strict=True))  # a refusal has the name that the call came with
     refused = [(charge, account) for charge, account in pairs if not _admits(charge, account)]
@@ -186,7 +189,11 @@ def _as_one(connection: sqlite3.Connection, charge: Charge) -> Charge:
 
 
 def _account(
-    connection: sqlite3.Connection, charge: Charge, unknown: Unknown | None, prompts: tuple[str, ...]
+    connection: sqlite3.Connection,
+    charge: Charge,
+    unknown: Unknown | None,
+    prompts: tuple[str, ...],
+    select: Select,
 ) -> AccountRow:
     """Return the account of a charge, opened if this is its first; that of one call has no row.
 
@@ -205,7 +212,7 @@ def _account(
         if rule.each == "prompt":
             for earlier in prompts[1:]:  # what is disabled stays so under a new id
                 connection.execute(_RENAME_DISABLED, (key, rule.name, earlier))
-        spent, kept = _begins(connection, charge, prompts)
+        spent, kept = _begins(connection, charge, prompts, select)
         new = new_account(rule, key, charge.window, spent)._replace(kept=kept)
         [id_] = connection.execute(_OPEN, (*new[1:13], *Terms.of(rule))).fetchone()
         take_over(connection, id_, charge)
@@ -216,7 +223,7 @@ def _account(
         if is_same and (scope, each, per) == counted:
             return found
         is_other = (each, per) != counted[1:]  # its window only begins where the one of before began
-        spent, kept = _begins(connection, charge, prompts) if is_other else (found.spent, found.kept)
+        spent, kept = _begins(connection, charge, prompts, select) if is_other else (found.spent, found.kept)
         begins = {"spent": spent, "kept": kept, "window_end": charge.window[1]}
         values = {**terms, **counted._asdict(), **begins, "id": found.id}
         connection.execute(_CHANGE, values)
@@ -225,10 +232,12 @@ def _account(
     return AccountRow(*connection.execute(FIND_ACCOUNT, (rule.name, key, start, rule.unit)).fetchone()[:-3])
 
 
-def _begins(connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, ...]) -> tuple[int, int]:
+def _begins(
+    connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, ...], select: Select
+) -> tuple[int, int]:
     """Return what a new account, or one by new terms, begins with as spent, and as kept."""
     spent, kept = known_before(connection, charge, prompts)
-    return max(spent, spent_before(connection, charge, prompts)), kept
+    return max(spent, spent_before(connection, charge, prompts, select)), kept
 
 
 def _admits(charge: Charge, account: AccountRow) -> bool:

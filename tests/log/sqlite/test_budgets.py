@@ -52,8 +52,20 @@ def test_the_rows_of_a_window_are_found_by_an_index(log: SqliteStore, rule: Budg
     log.append([Entry(made())])
     with log.database.reading() as connection:
         explained: Any = Explained(connection)
-        spent_before(explained, one(rule, key="x"))
+        spent_before(explained, one(rule, key="x"), (), explained.execute)
         assert f"USING INDEX {index}" in explained.plan
+
+
+def test_rules_that_look_at_the_same_rows_read_them_once(log: SqliteStore) -> None:
+    rules = [replace(RULE, name=f"of {prompt}", prompts=(prompt,)) for prompt in ("p", "q", "*")]
+    log.append([Entry(made(prompt=prompt)) for prompt in "ppq"])
+    asked: list[str] = []
+    log.database.write(lambda connection: connection.set_trace_callback(asked.append))
+
+    admission = reserve(log, *(one(rule, 0) for rule in rules))
+
+    assert [account.spent for account in admission.accounts] == [2, 1, 3]
+    assert len([sql for sql in asked if "FROM executions" in sql and "GROUP BY" in sql]) == 1
 
 
 def test_a_row_that_waits_in_a_file_settles_when_it_is_taken_in(log: SqliteStore, tmp_path: Path) -> None:
