@@ -15,7 +15,7 @@ from promptctl.counting import without_collector
 from promptctl.dashboard.answers import Gathered, is_anything_wrong, money, rules, what_changed, what_does_it_cost
 from promptctl.dashboard.facts import LIMITS, USER_LIMITS, FactTable, Names, columns, fact_tables
 from promptctl.dashboard.marks import marks
-from promptctl.dashboard.shifts import shifts, steps_by_prompt, windows_over
+from promptctl.dashboard.shifts import Windows, shifts, steps_by_prompt, windows_over
 from promptctl.dashboard.time_axis import SECONDS, TimeAxis, moment_text, seconds_of, step_for
 from promptctl.errors import PromptctlError, quote
 from promptctl.evaluations.trend import Trend, trend_rows
@@ -24,7 +24,7 @@ from promptctl.experiments.ending import report_of
 from promptctl.experiments.growth import growth
 from promptctl.experiments.report import ExperimentReport
 from promptctl.files.wording import as_text, clip, count, version_keys, without_commit
-from promptctl.log.call_cells import CallCells, Step
+from promptctl.log.call_cells import CallCells, CellSteps, Step
 from promptctl.log.call_totals import GROWTH, CallTotals
 from promptctl.log.filter import Filter
 from promptctl.log.results import EvaluationRow
@@ -84,8 +84,7 @@ def _gathered(context: Context, request: DashboardRequest, wanted: Filter) -> Da
     cells = _cells(context, wanted, now)
     first, last = (seconds_of(at) if at else now for at in (cells.first_at, cells.last_at))
     windows = windows_over(first, last, max(now, last), _until(wanted))
-    begin = min(first, windows.marks_from)
-    by_version, by_user = fact_tables(cells, TimeAxis.over(begin, windows.end, SECONDS[cells.step]))
+    by_version, by_user = fact_tables(cells, _axis(first, windows, cells.step))
     prompts = {key.prompt for key in by_version.facts}
     unpriced: dict[str, int] = defaultdict(int)
     for (_, _, _, _, model, _), fact in by_version.facts.items():
@@ -174,11 +173,17 @@ def _cells(context: Context, wanted: Filter, now: float) -> CallCells:
     if context.log.is_new:
         return CallCells()
 
-    def choose_step(first: str, last: str) -> tuple[Step, str]:
-        begin, end = seconds_of(first), windows_over(seconds_of(first), seconds_of(last), now, _until(wanted)).end
-        return step_for(begin, max(end, seconds_of(last))), moment_text(end - _COST_DAYS * SECONDS["day"])
+    def choose_steps(first_at: str, last_at: str) -> CellSteps:
+        first, last = seconds_of(first_at), seconds_of(last_at)
+        windows = windows_over(first, last, now, _until(wanted))
+        step, costs_from = step_for(first, max(windows.end, last)), windows.end - _COST_DAYS * SECONDS["day"]
+        return CellSteps(step, moment_text(costs_from), _axis(first, windows, step).merged(costs_from))
 
-    return context.log.call_cells(wanted, choose_step)
+    return context.log.call_cells(wanted, choose_steps)
+
+
+def _axis(first: float, windows: Windows, step: Step) -> TimeAxis:
+    return TimeAxis.over(min(first, windows.marks_from), windows.end, SECONDS[step])
 
 
 def _until(wanted: Filter) -> float | None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from promptctl.log.call_cells import Step
+from promptctl.log.call_cells import LETTERS, Step
 
-_HOUR, _DAY = 3600, 86_400
+_HOUR, _DAY, _WEEK = 3600, 86_400, 7 * 86_400
 _WIDTHS = {
     900: "15 minutes",
     _HOUR: "hour",
@@ -48,6 +48,19 @@ class TimeAxis:
                 axis = replace(self, width=width)._spanning(self.first, self.end - 1)
                 if axis.count <= _MOST_BUCKETS or width == max(_WIDTHS):
                     yield axis
+
+    def merged(self, until: float) -> dict[str, str]:
+        """Return the day in which each day before a moment may be counted: no chart of a long time tells them apart."""
+        widest = min(next(self.wider()).width, 4 * _WEEK)
+        if widest % _WEEK:  # fewer days are not cut by weeks
+            return {}
+        chart, first_of = replace(self, width=widest)._spanning(self.first, self.end - 1), dict[int, str]()
+        days = [self.first + number * self.width for number in range(self.count)]
+        return {
+            (day := moment_text(at)[: LETTERS["day"]]): first_of.setdefault(chart.index(at), day)
+            for at in days
+            if at + self.width <= until
+        }
 
     @property
     def end(self) -> int:

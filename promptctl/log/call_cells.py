@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 Step = Literal["quarter", "hour", "day"]
@@ -74,9 +75,20 @@ class ScoredCalls(NamedTuple):
     total: float
 
 
+class CellSteps(NamedTuple):
+    """The step for calls of a stretch of time, and from when on their single costs are counted.
+
+    `counted_in` names the step in which another one is counted too, for those that nothing tells apart.
+    """
+
+    step: Step
+    costs_from: str
+    counted_in: Mapping[str, str] = MappingProxyType({})
+
+
 Cells = Mapping[CellKey, CellSums]
-ChooseStep = Callable[[str, str], tuple[Step, str]]
-"""Returns the step for calls from the first moment to the last, and from when on their single costs are counted."""
+ChooseSteps = Callable[[str, str], CellSteps]
+"""Returns the steps for calls from the first moment to the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         Unknown,
         WebhookState,
     )
-    from promptctl.log.call_cells import CallCells, ChooseStep
+    from promptctl.log.call_cells import CallCells, ChooseSteps
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.evidence import Erased, Erasure, Event, Merged, Note, Verification
     from promptctl.log.feedback import Feedback
@@ -168,7 +168,7 @@ class Store(Protocol):
         Of such calls only prompt, version and source are known, so they may be of any time, user, label or model.
         """
 
-    def call_cells(self, wanted: Filter, choose_step: ChooseStep) -> CallCells:
+    def call_cells(self, wanted: Filter, choose_steps: ChooseSteps) -> CallCells:
         """Count the calls that the filter means by everything that charts tell apart, in steps of time, at one moment.
 
         Only calls that have a row: see `without_row`.

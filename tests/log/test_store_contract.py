@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from promptctl.errors import LogError, UsageError
+from promptctl.log.call_cells import CellSteps
 from promptctl.log.call_totals import SUMS, Dimension
 from promptctl.log.evidence import Erasure, Note
 from promptctl.log.feedback import Feedback
@@ -1137,7 +1138,7 @@ def test_the_calls_of_an_experiment_come_whole_and_in_order_with_their_scores(lo
 def test_cells_add_up_to_the_totals_of_the_rows(log: Store, wanted: dict[str, Any]) -> None:
     log.append([Entry(each) for each in make_some(400)])
 
-    found = log.call_cells(Filter(**wanted), lambda _first, _last: ("day", OLD))
+    found = log.call_cells(Filter(**wanted), lambda _first, _last: CellSteps("day", OLD))
 
     by_day = {row.group["day"]: row for row in log.totals(Filter(**wanted), ("day",))}
     assert found.cells.keys() == by_day.keys()
@@ -1157,7 +1158,7 @@ def test_a_cell_says_what_its_attempts_have_in_common(log: Store) -> None:
         Entry(make(reply_source="cache", started_at=NEW, user=None, label=None, cost_nano_usd=0)),
     ])  # fmt: skip
 
-    [cells] = log.call_cells(Filter(), lambda _first, _last: ("hour", OLD)).cells.values()
+    [cells] = log.call_cells(Filter(), lambda _first, _last: CellSteps("hour", OLD)).cells.values()
 
     assert sorted(
         (key.status, key.is_later, key.error or "", key.user or "", sums.attempts) for key, sums in cells.items()
@@ -1179,7 +1180,7 @@ def test_cells_have_corrected_costs_todays_ids_and_the_users_with_most_calls_by_
     log.append([Entry(each) for each in calls])
     log.correct_costs({calls[0].id: CostCorrection(NEW, 27_000, 1_000_000, "file")})
 
-    found = log.call_cells(Filter(renames={"old": "new"}), lambda _first, _last: ("day", OLD))
+    found = log.call_cells(Filter(renames={"old": "new"}), lambda _first, _last: CellSteps("day", OLD))
 
     [cells] = found.cells.values()
     assert {key.prompt for key in cells} == {"new"}

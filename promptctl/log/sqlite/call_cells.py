@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptctl.counting import without_collector
 from promptctl.files.wording import without_commit
-from promptctl.log.call_cells import LETTERS, CallCells, CellKey, CellSums, ChooseStep, ScoredCalls
+from promptctl.log.call_cells import LETTERS, CallCells, CellKey, CellSums, ChooseSteps, ScoredCalls
 from promptctl.log.call_totals import LOG_GROWTH, REUSED_SOURCES, SMALLEST, bucket
 from promptctl.log.filter import Filter
 from promptctl.log.records import WITH_REPLY
@@ -41,15 +41,16 @@ _NOT_PLAIN = (
 _PLAIN = ("ok", False, "model", None)
 
 
-def call_cells(connection: sqlite3.Connection, wanted: Filter, choose_step: ChooseStep) -> CallCells:
+def call_cells(connection: sqlite3.Connection, wanted: Filter, choose_steps: ChooseSteps) -> CallCells:
     """Count the calls that the filter means in cells."""
     add_search(connection)
     first_at, last_at = _end(connection, wanted, "ASC"), _end(connection, wanted, "DESC")
     if first_at is None or last_at is None:
         return CallCells()
-    step, costs_from = choose_step(first_at, last_at)
+    step, costs_from, counted_in = choose_steps(first_at, last_at)
     named, users, people = _users(connection, wanted)
-    walk = _Stretch(wanted, LETTERS[step], costs_from[: LETTERS[step]].encode(), named)
+    merged = {name.encode(): other.encode() for name, other in counted_in.items()}
+    walk = _Stretch(wanted, LETTERS[step], costs_from[: LETTERS[step]].encode(), named, merged)
     first, last = connection.execute("SELECT min(rowid), max(rowid) FROM executions").fetchone()
     middle = (first + last) // 2
     is_shared = last - first >= _MANY and _is_of_time_alone(wanted) and (os.cpu_count() or 1) > 1
@@ -80,12 +81,14 @@ class _Stretch(NamedTuple):
     """The rows of a filter whose numbers come after one and up to another.
 
     A step is named by so many `letters`; single costs are counted from a step on, users by name if they are `named`.
+    Steps that are `merged` are counted in another one.
     """
 
     wanted: Filter
     letters: int
     costs_from: bytes
     named: frozenset[bytes]
+    merged: Mapping[bytes, bytes]
     after: int = -1
     until: int = 2**62
 
@@ -148,7 +151,7 @@ def _new_cells() -> defaultdict[Any, list[Any]]:
 
 
 def _walked(connection: sqlite3.Connection, walk: _Stretch) -> Mapping[bytes, _Cells]:
-    wanted, letters, costs_from, named = walk[:4]
+    wanted, letters, costs_from, named, merged = walk[:5]
     source = rows(connection)
     condition, parameters = rows_where(wanted)
     part = f"{condition} AND" if condition else "WHERE"
@@ -164,7 +167,7 @@ def _walked(connection: sqlite3.Connection, walk: _Stretch) -> Mapping[bytes, _C
     scale, smallest, least = 1 / LOG_GROWTH, SMALLEST, bucket(0)
     for step, prompt, version, label, model, origin, odd, user, asked, told, cached, cost, latency in read:
         if step != last:
-            last, cells, is_costed = step, found[step], step >= costs_from
+            last, cells, is_costed = step, found[merged.get(step, step)], step >= costs_from
         if user is not None and user not in named:
             user = b""
         sums = cells[prompt, version, label, model, origin, odd, user]
