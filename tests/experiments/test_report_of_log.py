@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from promptctl import Workspace, open_workspace
+from promptctl.experiments import report
+from promptctl.experiments.growth import growth
+from promptctl.experiments.judging import Measured, compare
+from promptctl.formats.experiment_rules import OutcomeKind
 from promptctl.reports.experiment import sentences
 from tests.experiments.conftest import HEAD, Setting
 
@@ -67,6 +72,22 @@ def test_an_arm_that_helps_is_found_and_one_that_does_not_is_not(workspace: Work
     # Forty calls, but of eight users.
     assert (none.calls, sum(arm.values for arm in none.arms), none.verdict) == (40, 8, "undecided")
     assert any("decided: `kind` may be promoted" in each for each in sentences(late))
+
+
+def test_growth_judges_no_guards(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with workspace:
+        use(workspace, "kindness", range(20))
+        found = workspace.experiments.report("kindness")
+        judged: list[str] = []
+
+        def noted(kind: OutcomeKind, *given: Any) -> Measured:
+            judged.append(kind)
+            return compare(kind, *given)
+
+        monkeypatch.setattr(report, "compare", noted)
+        points = growth(workspace.context.log, found)
+    assert len(points) > 1
+    assert set(judged) == {"feedback"}
 
 
 def test_a_correction_counts_and_a_label_that_was_moved_voids_it(workspace: Workspace) -> None:
