@@ -12,7 +12,7 @@ from promptctl.context import Context
 from promptctl.errors import BudgetNotFound, LogFailure, printable
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.formats.budget_rules import CONDITIONS, BudgetRule, used_words
-from promptctl.log.budgets import BudgetAccount, Charge, Reservation, Unknown, Window, unit_name
+from promptctl.log.budgets import BudgetAccount, BudgetEvent, Charge, Reservation, Unknown, Window, unit_name
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.log.windows import window_of
 from promptctl.prompts.loading import declared_ids
@@ -161,9 +161,11 @@ def _statuses(context: Context, rules: Sequence[BudgetRule], ids: Sequence[str])
 
         return tuple(filter(is_covered, ids)) if rule.prompts else tuple(ids)
 
+    begun = () if context.log.is_new else context.log.budget_events("", limit=1)
+
     def status(rule: BudgetRule, window: Window, accounts: tuple[BudgetAccount, ...]) -> BudgetStatus:
         end = None if rule.per == "call" else window[1]
-        unknown = _unknown(context, rule, window[0])
+        unknown = _unknown(context, begun, rule, window[0])
         is_open = not rule.is_hard or context.settings_now.budgets_without_log == "open"
         return BudgetStatus(rule, window[0], end, accounts, covered(rule), unknown, is_open)
 
@@ -171,12 +173,13 @@ def _statuses(context: Context, rules: Sequence[BudgetRule], ids: Sequence[str])
     return list(map(status, rules, windows, _accounts(context, rules, windows, now)))
 
 
-def _unknown(context: Context, rule: BudgetRule, window_start: str) -> Unknown | None:
-    log = context.log
-    for begun in () if log.is_new else log.budget_events("", limit=1):
-        unknown = Unknown(begun.at, begun.reason or "")
+def _unknown(context: Context, begun: Sequence[BudgetEvent], rule: BudgetRule, window_start: str) -> Unknown | None:
+    """Return what is not known of a budget since the log was begun anew, if it was, until somebody enables it."""
+    for event in begun:
+        unknown = Unknown(event.at, event.reason or "")
         if unknown.is_before(rule, window_start) and not any(
-            each.id > begun.id and each.kind == "enabled" and each.key is None for each in log.budget_events(rule.name)
+            each.id > event.id and each.kind == "enabled" and each.key is None
+            for each in context.log.budget_events(rule.name)
         ):
             return unknown
     return None
