@@ -255,7 +255,7 @@ def compare(
     unconfirmed = [id_ for id_, seen in pairs.items() if any(way >= 0 for way in seen)]
     heads = [CaseResults(each, (), must_pass=scenario.hard is not None) for each in answers[1][-1:]]
     verdict = judge(comparison, rule, weigh(flips, pairs, steps))
-    return verdict, requests, lambda rule: check_must_pass(heads, comparison, unconfirmed, rule).decision.is_passed
+    return verdict, requests, lambda rule: check_must_pass(heads, comparison, unconfirmed, rule)[0].is_passed
 
 
 def command(scenario: Scenario, rng: random.Random) -> tuple[list[Findings], bool, int]:

@@ -135,8 +135,8 @@ def judged(sides: Sides, notes: Iterable[str], stopped: StopReason | None = None
     comparison, rule = sides.comparison, sides.rule
     verdict = judge(comparison, rule, sides.findings)
     counted = [case for case in sides.heads if not case.outcome.is_xfail]
-    hard = check_must_pass(counted, comparison, sides.unconfirmed, rule, sides.added)
-    decisions = [decide(verdict, rule, comparison.usage), hard.decision]
+    hard, let_pass = check_must_pass(counted, comparison, sides.unconfirmed, rule, sides.added)
+    decisions = [decide(verdict, rule, comparison.usage), hard]
     if rule.min_pass is not None and not sides.head.summary.is_unfinished:
         decisions.append(check_passes([case.outcome for case in counted], min_pass=rule.min_pass))
     decisions += [*_unrun(sides), *_unasked(sides, verdict, stopped)]
@@ -153,7 +153,7 @@ def judged(sides: Sides, notes: Iterable[str], stopped: StopReason | None = None
         rule,
         note="; ".join(dict.fromkeys([*notes, *filter(None, doubts)])) or None,
         reruns=sides.reruns,
-        let_pass=(*hard.let_pass, *_without_result(comparison, verdict)),
+        let_pass=(*let_pass, *_without_result(comparison, verdict)),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 from promptctl.comparisons.comparison import Comparison
 from promptctl.comparisons.gates import Decision, check_passes
@@ -13,21 +12,14 @@ from promptctl.evaluations.outcomes import CaseResults
 from promptctl.files.wording import count, name_some
 
 
-class MustPass(NamedTuple):
-    """The decision on the cases that must pass, and those that do not and that head is not blamed for, in sentences."""
-
-    decision: Decision
-    let_pass: tuple[str, ...] = ()
-
-
 def check_must_pass(
     heads: Sequence[CaseResults],
     comparison: Comparison,
     unconfirmed: Collection[str],
     rule: GateRule,
     added: Collection[str] = (),
-) -> MustPass:
-    """Return the decision on those of head's cases that must pass.
+) -> tuple[Decision, tuple[str, ...]]:
+    """Return the decision on those of head's cases that must pass, and in sentences those it is not blamed for.
 
     A case that flipped does not fail if it is among the `unconfirmed`, since it may be flaky; nor, but under the strict
     gate, one that failed before as well, or that lasting errors leave without a result on both sides. All others are
@@ -36,7 +28,7 @@ def check_must_pass(
     """
     hard = [case.outcome for case in heads if case.must_pass]
     if not hard:
-        return MustPass(Decision(OK))
+        return Decision(OK), ()
     missed = [outcome.case_id for outcome in hard if outcome.status != "passed"]
     flipped = {pair.case_id for pair in comparison.regressed}
     flaky = [id_ for id_ in missed if id_ in flipped and id_ in unconfirmed]
@@ -49,9 +41,7 @@ def check_must_pass(
         "did not pass before either": [id_ for id_ in old if id_ in excused],
     }
     asked = [outcome.case_id for outcome in hard if outcome.case_id not in excused]
-    return MustPass(
-        check_passes([case.outcome for case in heads], must_pass=asked),
-        tuple(
-            f"{count(len(ids), 'case')} that must pass {what}: {name_some(ids)}" for what, ids in told.items() if ids
-        ),
+    let_pass = (
+        f"{count(len(ids), 'case')} that must pass {what}: {name_some(ids)}" for what, ids in told.items() if ids
     )
+    return check_passes([case.outcome for case in heads], must_pass=asked), tuple(let_pass)
