@@ -340,6 +340,33 @@ def test_an_empty_key_of_the_front_matter_says_nothing() -> None:
     assert "metadata" in str(said(imported("---\nmetadata: 5\n---\nHi")))
 
 
+@pytest.mark.parametrize(
+    ("given", "dropped"),
+    [
+        ("{default: [1]}", "dropped `input.default`: is not a mapping of names to values"),
+        ("{more: 1}", "dropped `input.more`: has no word in a prompt file"),
+        ("{schema: {type: array, items: {}}}", "dropped `input.schema`: is the schema of one value"),
+        ("{schema: {(*): any}}", "dropped `input.schema`: allows other properties"),
+        (
+            "{schema: {type: object, properties: {}, minProperties: 1}}",
+            "dropped `input.schema.minProperties`: is about",
+        ),
+    ],
+)
+def test_what_inputs_cannot_say_is_dropped_by_name(given: str, dropped: str) -> None:
+    notes = said(imported(f"---\ninput: {given}\n---\nHi"))
+    assert [each.startswith(dropped) for each in notes if each.startswith("dropped")] == [True]
+
+
+def test_the_history_is_at_the_end_unless_a_user_is_last() -> None:
+    contents = imported('{{role "system"}}Be kind.')
+    assert contents.prompts[0].data["messages"][-1] == {"placeholder": "history"}
+    assert "changed `history`: is a placeholder at the end" in str(said(contents))
+    assert declared("---\npromptctl.history: false\n---\n{{role 'system'}}Be kind.")["messages"] == [
+        {"role": "system", "content": "Be kind."}
+    ]
+
+
 def test_a_tool_without_a_name_is_dropped() -> None:
     contents = imported("---\ntools: [a]\ntoolDefs: [{name: 5}, 7, {name: a}]\n---\nHi")
     assert contents.prompts[0].data["tools"] == [{"type": "function", "function": {"name": "a"}}]

@@ -388,6 +388,43 @@ def test_what_dotprompt_has_no_word_for_is_a_loss() -> None:
 
 
 @pytest.mark.parametrize(
+    ("schema", "lost_there", "written"),
+    [
+        ({"enum": ["a"]}, ["says no `type`: Dotprompt would take it for Picoschema"], None),
+        ({"properties": {"a": {}}}, ["says no `type`: Dotprompt takes it for an object"], {"properties": {"a": {}}}),
+        ({"type": "array", "items": {"type": "string"}}, [], {"type": "array", "items": {"type": "string"}}),
+    ],
+)
+def test_a_schema_that_picoschema_cannot_say_is_written_as_it_is(
+    schema: dict[str, Any], lost_there: list[str], written: Any
+) -> None:
+    data = {"messages": messages("x"), "output": {"schema": schema}}
+    assert lost(data) == [f"output.schema {each}" for each in lost_there]
+    assert ("schema:" in exported(data).files["it.prompt"].decode()) == (written is not None)
+    back = read(source("it.prompt", exported(data).files["it.prompt"])).prompts[0].data
+    assert back.get("output", {}).get("schema", {}).items() >= (written or {}).items()
+
+
+def test_sounds_and_files_are_media_and_texts_are_joined() -> None:
+    content = [
+        {"type": "text", "text": "a"},
+        {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}},
+        {"type": "input_audio", "input_audio": {"data": "{{ x }}", "format": "wav"}},
+        {"type": "file", "file": {"file_data": "{{ x }}"}},
+        {"type": "file", "file": {"file_id": "f1"}},
+    ]
+    data = {"inputs": {"x": {"type": "string"}}, "messages": [{"role": "user", "content": content}]}
+    sound, pdf = 'contentType="audio/wav"', 'contentType="application/pdf"'
+    assert body(exported(data)) == f"ab{{{{media url=x {sound}}}}}{{{{media url=x {pdf}}}}}\n"
+    assert lost(data) == [
+        "messages.0.content.1 is joined with the text before it",
+        "messages.0.content.1.cache_control has no word in Dotprompt",
+        "messages.0.content.2.input_audio is an address or a `data:` URL there, not base64 alone",
+        "messages.0.content.4.file.file_id has no word in Dotprompt",
+    ]
+
+
+@pytest.mark.parametrize(
     ("history", "loss"),
     [
         ({"default": []}, []),
