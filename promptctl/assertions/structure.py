@@ -13,7 +13,7 @@ from promptctl.assertions.assertion import Assertion, Subject
 from promptctl.assertions.effort import Effort
 from promptctl.assertions.outcome import Outcome, Ungraded, Unmet, decided, shown, unmet
 from promptctl.assertions.shapes import Shape
-from promptctl.models.reading import describe_json_error, read_data, without_reasoning
+from promptctl.models.reading import describe_json_error, read_data, shallow, without_reasoning
 from promptctl.schemas.json_schema import Allowance, Validator, check_schema
 
 # A bracket with what may come next in JSON: those of prose are passed over without a try.
@@ -113,7 +113,7 @@ def _decoded(decoder: json.JSONDecoder, text: str, start: int) -> tuple[Any, int
             if start + size >= len(text) or not is_cut:
                 return None, start + error.pos
         else:
-            return value, start + end
+            return shallow(value, piece[:end]), start + end
         size *= 4
 
 

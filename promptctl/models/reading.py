@@ -69,17 +69,19 @@ def read_data_and_text(text: str, *, is_strict: bool = False) -> tuple[Any, str]
     """
     decoder = _STRICT_DECODER if is_strict else _DECODER
     try:
-        return _decoded(decoder, text), text.strip()
+        return shallow(decoder.decode(text), text), text.strip()
     except ValueError:
         bare = _unfenced(without_reasoning(text))
         if bare == text:
             raise
-    return _decoded(decoder, bare), bare.strip()
+    return shallow(decoder.decode(bare), bare), bare.strip()
 
 
-def _decoded(decoder: json.JSONDecoder, text: str) -> Any:
-    """Return data that is nested no deeper than inputs are: whatever keeps and shows it can work with that."""
-    data = decoder.decode(text)
+def shallow(data: Any, text: str) -> Any:
+    """Return data that a text was read as. Raises `RecursionError` if it is nested deeper than inputs may be.
+
+    So whatever keeps it and shows it can work with it.
+    """
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return data
     level = [data]

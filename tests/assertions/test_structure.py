@@ -80,6 +80,8 @@ def test_contains_json_finds_the_first_that_fits() -> None:
 def test_contains_json_gives_up_on_endless_brackets() -> None:
     assert passes("contains-json", "[" * 200_000) is None
     assert passes("not-contains-json", "[" * 200_000) is None
+    assert passes("contains-json", f"so: {'[' * 900}{']' * 900}") is None, "deeper than what keeps it can work with"
+    assert passes("contains-json", f"so: {'[' * 100}{']' * 100}")
     assert passes("contains-json", f"[{'1' * 5_000}]") is None, "more digits than Python reads"
 
 
