@@ -12,6 +12,7 @@ from promptctl.assertions.effort import Effort
 from promptctl.assertions.equality import first_difference
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
 from promptctl.assertions.shapes import Shape, listed
+from promptctl.models.reading import shallow
 
 NANO = 1_000_000_000
 
@@ -69,7 +70,7 @@ def _given(call: Mapping[str, Any]) -> dict[str, Any]:
     arguments = function.get("arguments")
     if isinstance(arguments, str):
         with suppress(ValueError, RecursionError):
-            arguments = json.loads(arguments)
+            arguments = shallow(json.loads(arguments), arguments)
     return {"name": function.get("name"), "arguments": arguments}
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.assertions.helpers import faults, graded
 
 CALLS = [
@@ -37,6 +39,14 @@ def test_any_tool_or_none() -> None:
 
 def test_arguments_that_are_no_json_never_match() -> None:
     assert not called({"name": "notify", "arguments": {"broken": "ann"}})
+
+
+@pytest.mark.parametrize(("levels", "kind"), [(100, dict), (101, str), (300, str)])
+def test_arguments_nested_too_deeply_to_be_kept_stay_text(levels: int, kind: type) -> None:
+    nested = '{"a":' * levels + "1" + "}" * levels
+    call = {"id": "1", "type": "function", "function": {"name": "notify", "arguments": nested}}
+    (got,) = graded("tool-call", "", subject={"tool_calls": [call]}).got
+    assert isinstance(got["arguments"], kind)
 
 
 def test_a_wanted_call_has_a_name_and_arguments_alone() -> None:
