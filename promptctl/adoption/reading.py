@@ -312,10 +312,10 @@ class TextReader:
 
     def _is_of_plain_environment(self, called: ast.expr) -> bool:
         """Return True for `from_string` of an environment of Jinja that prints values as `jinja2.Template` does."""
-        found = (
-            self._follow(called.value) if isinstance(called, ast.Attribute) and called.attr == "from_string" else None
-        )
-        made = found.values[0] if found is not None and len(found.values) == 1 else None
+        if not isinstance(called, ast.Attribute) or called.attr != "from_string":
+            return False
+        found = self._follow(called.value)
+        made = found.values[0] if found is not None and len(found.values) == 1 else called.value
         if not isinstance(made, ast.Call) or made.args:
             return False
         is_ours = (dotted(made.func) or "").rpartition(".")[2] in _ENVIRONMENTS

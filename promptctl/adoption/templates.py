@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import string
 from collections.abc import Mapping
 
 from promptctl.adoption.expressions import dotted
@@ -23,9 +24,6 @@ from promptctl.adoption.texts import (
     joined,
     plain_text,
 )
-from promptctl.template_languages.braces import format_pieces
-from promptctl.template_languages.pieces import TextPiece, VariablePiece
-from promptctl.templates import BadTemplate
 
 _OF_MESSAGES = {f"{name}PromptTemplate": role for name, role in CLASS_ROLES.items()}
 _REGISTRIES = {"langfuse": "Langfuse", "mlflow": "MLflow"}
@@ -112,14 +110,14 @@ def _text(file: SourceFile, node: ast.expr, reader: TextReader) -> Text:
         raise NotCertain("its template is made of values", node)
     parts: list[TextPart] = []
     try:
-        for each in format_pieces(plain):
-            if isinstance(each, VariablePiece):
-                name = str(each.path[0])
-                if len(each.path) > 1:
-                    raise NotCertain(f"a field of its template is more than the name `{name}`", node)
-                parts.append(Hole(name, ast.Name(name, ast.Load()), file.statement(node)))
-            elif isinstance(each, TextPiece):
-                parts.append(each.text)
-    except BadTemplate as error:
-        raise NotCertain(f"its template cannot be read: {error.message}", node) from None
+        fields = list(string.Formatter().parse(plain))
+    except ValueError as error:
+        raise NotCertain(f"its template is no format: {error}", node) from None
+    for text, name, spec, conversion in fields:
+        parts.append(text)
+        if name is None:
+            continue
+        if spec or conversion or not name.isidentifier():
+            raise NotCertain(f"the field `{name}` of its template is more than a name", node)
+        parts.append(Hole(name, ast.Name(name, ast.Load()), file.statement(node)))
     return joined(parts)

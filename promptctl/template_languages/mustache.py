@@ -28,6 +28,7 @@ from promptctl.templates import BadTemplate
 _DEEPEST = 30
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_0-9]\w*)*", re.ASCII)
 _MOST_TAGS = 10_000
+_LINE_REST = re.compile(r"[ \t\r]*(?:\n|\Z)")
 _DELIMITERS = re.compile(r"=\s*([^\s=]{1,20})\s+([^\s=]{1,20})\s*=")
 
 
@@ -194,7 +195,9 @@ def _tags_of(text: str) -> Iterator[MustacheTag]:
                 raise BadTemplate("a change of delimiters names none", line)
             opening, closing = marks[1], marks[2]
         sign = sign if sign in "#^/!>&{=" else ""
-        first, last = _lonely_line(text, start, end + len(end_mark), sign)
+        first, last = start, end + len(end_mark)
+        if sign and sign in "#^/!>=":
+            first, last = _lonely_line(text, at, first, last)
         if text[at:first]:
             yield MustacheTag("text", text[at:first], line)
         yield MustacheTag(sign, name.removeprefix(sign).strip(), line)
@@ -204,8 +207,9 @@ def _tags_of(text: str) -> Iterator[MustacheTag]:
         yield MustacheTag("text", text[at:], line)
 
 
-def _lonely_line(text: str, start: int, end: int, sign: str) -> tuple[int, int]:
-    """Return where a tag begins and ends; with its line, if it prints nothing and stands alone there."""
-    before, after = text.rfind("\n", 0, start) + 1, text.find("\n", end) + 1 or len(text)
-    is_alone = not text[before:start].strip(" \t") and not text[end:after].strip(" \t\r\n")
-    return (before, after) if sign and sign in "#^/!>=" and is_alone else (start, end)
+def _lonely_line(text: str, at: int, start: int, end: int) -> tuple[int, int]:
+    """Return where a tag begins and ends: with its line, if it stands alone there. What is before `at` was read."""
+    before, rest = text.rfind("\n", at, start) + 1 or at, _LINE_REST.match(text, end)
+    is_first = before > at or text[at - 1 : at] in ("", "\n")
+    is_alone = is_first and not text[before:start].strip(" \t")
+    return (before, rest.end()) if rest and is_alone else (start, end)

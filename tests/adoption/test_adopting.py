@@ -172,6 +172,8 @@ def ask(client, name):
     text = TEMPLATE.render(name=name, n=1.0)
     more = ENVIRONMENT.from_string("Bye {{ name }}\\n").render(name=name)
     client.chat.completions.create(model="x", messages=[{"role": "user", "content": more}])
+    last = jinja2.Environment().from_string("So {{ name }}").render(name=name)
+    client.chat.completions.create(model="x", messages=[{"role": "user", "content": last}])
     return client.chat.completions.create(model="x", messages=[{"role": "user", "content": text}])
 """,
         lambda program, client: program.ask(client, "<Ada>"),
@@ -371,7 +373,7 @@ def test_the_adopted_program_sends_the_same(name: str, tmp_path: Path) -> None:
     assert all(each.prompt.rewrite for each in found.prompts), [each.prompt.why for each in found.prompts]
     assert path.read_text(encoding="utf-8") != code
     assert sent(tmp_path, "app/program.py", drive) == before
-    if "taken apart" in name or "mappings" in name:
+    if "taken apart" in name or "mappings" in name or name == "Jinja":
         assert found.left == ()
     again = adopt(tmp_path, {}, "app")
     assert again.prompts == ()

@@ -499,7 +499,7 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder, Prom
 chat = ChatPromptTemplate.from_messages(
     [("system", "You speak of {product}. {{}}"), MessagesPlaceholder("history"), ("human", "{question}")]
 )
-plain = PromptTemplate.from_template("Say {what}")
+plain = PromptTemplate.from_template("Say {größe}")
 """
     found = adopt(tmp_path, {"app/desk.py": code})
     assert (tmp_path / "app/desk.py").read_text(encoding="utf-8") == code
@@ -507,6 +507,7 @@ plain = PromptTemplate.from_template("Say {what}")
     assert found.prompts[0].call == (
         'workspace.prompt("desk/chat").render({"product": product, "history": history, "question": question})'
     )
+    assert found.prompts[1].call == 'workspace.prompt("desk/plain").render({"value": größe})'
     assert "{type: array, default: []}" in (tmp_path / "prompts/desk/chat.prompt.yaml").read_text(encoding="utf-8")
     again = adopt(tmp_path, {})
     assert [each.id for each in again.prompts] == ["desk/chat", "desk/plain"]
