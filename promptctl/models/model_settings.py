@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import MissingKey, ModelConfigurationError, printable
@@ -297,7 +297,7 @@ def _has_own_address(provider: str) -> bool:
 
 
 def _priced_as(settings: Settings) -> Callable[[str], str | None]:
-    return lambda model: settings.model_rule(model).priced_as
+    return cache(lambda model: settings.model_rule(model).priced_as)
 
 
 def _what_is_wrong_with(model: str, *, is_sent_as_text: bool) -> str | None:

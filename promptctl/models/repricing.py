@@ -138,5 +138,5 @@ def _is_sure(prices: Prices, execution: Execution, usage: Usage, cost: int) -> b
 def _without_row(log: Store, wanted: Filter) -> int:
     """Return how many attempts of these prompts are in the totals alone, of any time and model."""
     prompts = Filter(prompt=wanted.prompt, renames=wanted.renames, source=wanted.source)
-    counted, kept = (log.totals(each, ()) for each in (prompts, replace(prompts, since="")))
+    counted, kept = (log.totals(each, (), costs_only=True) for each in (prompts, replace(prompts, since="")))
     return max(0, sum(each.attempts for each in counted) - sum(each.attempts for each in kept))

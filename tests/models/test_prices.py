@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from promptctl.formats.settings_file import read_settings
+from promptctl.formats.settings_file import ModelRule, Settings, read_settings
 from promptctl.models.chat_protocol import cost_of
 from promptctl.models.gateway import Usage
 from promptctl.models.model_map import ModelMap
+from promptctl.models.model_settings import Models
 from promptctl.models.prices import Prices
 
 LISTED = "litellm 1.2.3 (2026-05-28)"
@@ -168,6 +169,22 @@ def test_a_model_of_whose_price_the_list_has_a_part_is_of_unknown_price(model: s
     assert prices.cost_nano_usd(model, Usage(MILLION, MILLION)) == (None, None)
     own = Prices({"*": {"input": 1, "output": 2}})
     assert own.cost_nano_usd(model, Usage(MILLION, 0))[0] == 1_000_000_000
+
+
+def test_the_rules_of_a_model_are_merged_once_for_all_its_prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    merged = Settings.model_rule
+
+    def noted(settings: Settings, model: str) -> ModelRule:
+        asked.append(model)
+        return merged(settings, model)
+
+    monkeypatch.setattr(Settings, "model_rule", noted)
+    rules = b"models: {azure/*: {priced_as: x/dear}}\nprices: {x/dear: {input: 1, output: 5}}"
+    prices = Models(read_settings(rules), {}).prices
+    costs = {prices.cost_nano_usd(f"azure/{name}", Usage(MILLION, 0))[0] for name in "abababab"}
+    assert costs == {NANO_PER_USD}
+    assert sorted(asked) == ["azure/a", "azure/b"]
 
 
 def test_the_workspaces_prices_win(models: ModelMap) -> None:
