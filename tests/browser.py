@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless_shell")
 _OPTIONS = (
     *("--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update"),
-    *("--disable-gpu", "--renderer-process-limit=1", "--process-per-site"),  # one process draws all pages, one by one
+    *("--disable-gpu", "--in-process-gpu"),
+    *("--renderer-process-limit=1", "--process-per-site"),  # one process draws all pages, one by one
 )
 # Everything within the page that is wider than the window, but for what scrolls in a box of its own.
 _TOO_WIDE = """() => {
