@@ -33,14 +33,14 @@ from promptctl.log.sqlite.feedback import add, new_in, redacted
 from promptctl.log.sqlite.opening import connect, draft_of, identity_of
 from promptctl.log.sqlite.payloads import text_of
 from promptctl.log.sqlite.queries import executions
-from promptctl.log.sqlite.schema import empty_log, migrate, schema_version
+from promptctl.log.sqlite.schema import empty_log, migrate, refuse_foreign, schema_version
 from promptctl.log.stamps import is_stored, utc_text
 
 T = TypeVar("T")
 _BATCH = 2_000
 _HINT = "somebody else wrote it: ask where the file comes from"
 _TABLES = ("evaluations", "events", "executions", "feedback", "gone", "latest_calls", "payloads", "results")
-_DDL = f"SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND name IN {_TABLES}"  # noqa: S608 - our own
+_DDL = f"SELECT name, sql FROM main.sqlite_schema WHERE name IN {_TABLES} OR type = 'trigger'"  # noqa: S608 - our own
 _HEX = "[0-9a-f]"
 _ID = f"{_HEX * 8}-{_HEX * 4}-7{_HEX * 3}-[89ab]{_HEX * 3}-{_HEX * 12}"
 _MOST = "BETWEEN -1e15 AND 1e15"  # sums of more would not end in a number
@@ -144,10 +144,11 @@ def _copy(database: Database, file: Path) -> Iterator[sqlite3.Connection]:
             with translated(file):
                 if copy.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                     raise LogFailure(f"the log {file} is damaged", reason="corrupt")
-                if schema_version(copy) == 0:
+                if (version := schema_version(copy)) == 0:
                     raise LogError(f"{file} is not a log", hint="name a log.db, or a copy by promptctl log backup")
+                refuse_foreign(copy, file, version)
+                check_tables(copy, file, version)
                 migrate(copy, file)
-                check_tables(copy, file)
         except LogFailure as failure:
             hint = failure.hint if failure.reason in ("newer", "foreign") else "merge a backup of it instead"
             raise LogError(f"{failure.message}: nothing was merged", hint=hint) from failure
@@ -215,12 +216,17 @@ def _add(database: Database, begun: Sequence[EvaluationRow], latest: Iterable[Ex
     database.write(write)
 
 
-def check_tables(copy: sqlite3.Connection, file: Path) -> None:
-    """Raise `LogError` unless the tables are those that promptctl makes: what they hold has then sound types."""
+def check_tables(copy: sqlite3.Connection, file: Path, version: int) -> None:
+    """Raise `LogError` unless tables and triggers are those that promptctl makes in a log of this schema's version.
+
+    What they hold has then sound types, and nothing of the file's own runs when its rows are written to.
+    """
     with closing(sqlite3.connect(":memory:")) as ours:
-        ours.deserialize(empty_log())
+        ours.deserialize(empty_log(version))
         if dict(ours.execute(_DDL)) != dict(copy.execute(_DDL)):
-            raise LogError(f"the log {file} has tables that promptctl did not make: nothing was merged", hint=_HINT)
+            raise LogError(
+                f"the log {file} has tables or triggers that promptctl did not make: nothing was merged", hint=_HINT
+            )
 
 
 @contextmanager

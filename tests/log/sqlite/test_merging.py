@@ -15,6 +15,7 @@ from promptctl.log.redaction import Redactor
 from promptctl.log.results import EvaluationRow, ResultRow, Totals
 from promptctl.log.retention import Retention
 from promptctl.log.sqlite import payloads
+from promptctl.log.sqlite.schema import NEWEST, empty_log
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
@@ -159,6 +160,13 @@ def test_a_file_that_cannot_be_merged_is_refused_with_words(log: SqliteStore, ot
     assert (log.events(), len(list(log.executions()))) == ([], 1)
 
 
+@pytest.mark.parametrize("version", range(1, NEWEST + 1))
+def test_a_log_of_any_earlier_program_is_merged(log: SqliteStore, tmp_path: Path, version: int) -> None:
+    earlier = tmp_path / "earlier.db"
+    earlier.write_bytes(empty_log(version))
+    assert log.merge(earlier, NOTE).rows == 0
+
+
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
@@ -172,8 +180,12 @@ def test_a_file_that_cannot_be_merged_is_refused_with_words(log: SqliteStore, ot
         ("UPDATE evaluations SET started_at = 'never'", "'never' is no time"),
         ("UPDATE evaluations SET totals = 'x'", "is not what promptctl writes"),
         ("UPDATE latest_calls SET execution = '{}'", "is not what promptctl writes"),
-        ("ALTER TABLE results ADD COLUMN more TEXT", "tables that promptctl did not make"),
-        ("ALTER TABLE feedback RENAME TO theirs", "tables that promptctl did not make"),
+        ("ALTER TABLE results ADD COLUMN more TEXT", "tables or triggers that promptctl did not make"),
+        ("ALTER TABLE feedback RENAME TO theirs", "tables or triggers that promptctl did not make"),
+        (
+            "CREATE TRIGGER t DELETE ON executions BEGIN DELETE FROM gone; END",
+            "tables or triggers that promptctl did not make",
+        ),
     ],
 )
 def test_what_no_promptctl_wrote_is_refused_before_anything_is_taken(
