@@ -110,7 +110,7 @@ def test_a_version_that_is_there_twice_is_read_once() -> None:
         ([version([])], "no text and no messages"),
         ([version([{"role": "user", "content": [{"type": "image_url"}]}])], "has no text as its content"),
         ([version("{% if %}x")], "the text is no template here"),
-        ([version(), version("other")], "version 1 of `greet` is there twice"),
+        ([version(), version("other")], "version 1 of `greet` is there twice, and differs"),
         ([version(), {"model_versions": [{"name": "model", "version": "1", "tags": []}]}], "it has no text"),
     ],
 )

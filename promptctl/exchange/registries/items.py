@@ -194,7 +194,7 @@ def numbered(
         if other is item:
             yield item, number
         elif essence(other.data) != essence(item.data):
-            raise item.refuse(f"version {number} of `{name}` is there twice, with different texts", "version")
+            raise item.refuse(f"version {number} of `{name}` is there twice, and differs", "version")
 
 
 def drafts_of(
