@@ -30,7 +30,7 @@ def history(parts: Context, ref: str) -> list[VersionEntry]:
         parts.prompt(ref)  # raises for a prompt that is not there
         raise GitError(f"`{parsed.prompt}` has no history: the workspace is not in a Git repository", hint="git init")
     entries = parts.repository.versions_of(parsed.prompt, moment)
-    top = _top(parts, parsed, moment)
+    top = _top(parts, parsed, moment, has_versions=bool(entries))
     if top is not None and top.version.number is not None:
         entries = entries[: top.version.number]
     if top is not None and not entries and top.version.commit is None and top.version.note:
@@ -61,12 +61,12 @@ def made_by(parts: Context, at_version: PromptAtVersion, moment: Moment) -> Comm
     return read_commits(git.objects, [found]).get(found) if found else None
 
 
-def _top(parts: Context, ref: Ref, moment: Moment) -> PromptAtVersion | None:
-    """Resolve the ref; None if the prompt is no longer in the work tree, or its file there is wrong."""
+def _top(parts: Context, ref: Ref, moment: Moment, *, has_versions: bool) -> PromptAtVersion | None:
+    """Resolve the ref; None if the prompt has versions and is gone from the work tree, or its file there is wrong."""
     try:
         return parts.repository.resolve(ref, moment=moment)
     except WorkspaceError:
-        if ref.at is not None:
+        if ref.at is not None or not has_versions:
             raise
         return None
 

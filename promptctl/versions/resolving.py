@@ -167,11 +167,20 @@ class Resolver:
         known = {*store.ids(), *prompt_paths(self._moment.work_tree)}
         if ref.prompt not in known:
             return no_such_prompt(ref.prompt, known, self._moment.work_tree.places)
+        hint = f"a branch or tag of that name is reached by {ref.prompt}@refs/heads/{ref.at} or @refs/tags/{ref.at}"
         has = "it has no numbered version yet"
         if numbers:
             has = f"its versions are v1 to v{max(numbers)}" if max(numbers) > 1 else "its only version is v1"
-        name = f"a branch or tag of that name is reached by {ref.prompt}@refs/heads/{ref.at} or @refs/tags/{ref.at}"
-        return RevisionNotFound(f"`{ref.prompt}` has no version {ref.at}: {has}", hint=name)
+        else:
+            tip = self._moment.line.tip
+            try:
+                load_prompt(self._moment.tree_at(tip), ref.prompt)
+            except InvalidFiles as error:
+                has += f", and cannot be read in commit {tip[:_SHORT]}: {error.problems[0]}"
+                hint = error.problems[0].hint or hint
+            except PromptNotFound:
+                pass
+        return RevisionNotFound(f"`{ref.prompt}` has no version {ref.at}: {has}", hint=hint)
 
     def _at_commit(
         self, ref: Ref, commit: str, *, label: str | None = None, folder: str | None = None

@@ -83,6 +83,18 @@ def test_a_wrong_ref_ends_with_what_to_do(cli: Cli, ref: str, code: int, words: 
     assert words in ran.err
 
 
+@pytest.mark.parametrize("command", [("history", "big"), ("diff", "big@v1"), ("history", "big@v1")])
+def test_a_prompt_that_was_only_committed_too_large_names_the_limit(
+    cli: Cli, inside: Path, command: tuple[str, str]
+) -> None:
+    write(inside, "prompts/big.prompt.yaml", f"messages:\n- role: user\n  content: {'x' * (1 << 20)}\n")
+    commit(inside, "Add much text")
+    ran = cli(*command)
+    assert (ran.exit_code, ran.out) == (3, "")
+    assert "prompts/big.prompt.yaml: the file has 1,048,6" in ran.err
+    assert "at most 1,048,576 are read\n  hint: split it" in ran.err
+
+
 def test_outside_git_there_is_no_history(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path, "promptctl.yaml", "{}\n")
     write(tmp_path, "prompts/chat.prompt.yaml", "messages: [{role: user, content: x}]\n")
