@@ -76,7 +76,7 @@ def marks(context: Context, prompts: Collection[str], wanted: Filter, since: str
     # Within one second a version comes before the label that names it.
     inside = sorted(
         (mark for mark in alike if since <= mark.at < until),
-        key=lambda mark: (mark.at, mark.kind != "version", mark.text),
+        key=lambda mark: (mark.at, mark.kind != "version", mark.text, mark.prompt or ""),
     )
     return Marks(tuple(inside[-_MOST:]), max(0, len(inside) - _MOST), tuple(notes), named)
 

@@ -261,3 +261,15 @@ def test_what_labels_named_is_known_from_before_the_marks(workspace: Workspace) 
 
     assert found.marks == ()
     assert [version for _, version in found.named["triage", "production"]] == ["v1", "v2"]
+
+
+def test_prompts_of_one_commit_are_marked_in_the_order_of_their_ids(tmp_path: Path) -> None:
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
+    for id_ in ("ask", "say"):
+        write(tmp_path, f"prompts/{id_}.prompt.yaml", PROMPT % id_)
+    git(tmp_path, "init", "--quiet")
+    commit(tmp_path, "both")
+    with open_workspace(tmp_path, {}) as workspace:
+        for prompts in (["ask", "say"], ["say", "ask"]):
+            found = marks(workspace.context, prompts, Filter(), "0", "9")
+            assert [each.prompt for each in found.marks] == ["ask", "say"]
