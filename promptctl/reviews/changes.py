@@ -207,6 +207,10 @@ class Changes:
             id_, frozenset(filter(None, blobs)), prompt.digest if prompt else None, prompt.formerly if prompt else ()
         )
 
+    def prompt_of_head(self, id_: str) -> Prompt | None:
+        """Return a prompt as head has it; None if it cannot be loaded."""
+        return self._load(self.head, id_).prompt
+
     def _load(self, tree: CommitTree | WorkTree, id_: str) -> _Loaded:
         key = (id(tree), id_)
         if key not in self._loaded:
@@ -308,7 +312,7 @@ class Changes:
             if dataset.kind == "removed" or not dataset.is_other_test:
                 continue
             for id_ in dataset.prompts:
-                if id_ not in changed and self._load(self.head, id_).prompt is not None:
+                if id_ not in changed and self.prompt_of_head(id_) is not None:
                     tests.setdefault(id_, []).append(dataset.path)
         tests |= self._answered_differently(changed)
         return {id_: tuple(paths) for id_, paths in sorted(tests.items())}
@@ -319,8 +323,10 @@ class Changes:
             return
         own = {recording_path(id_): id_ for tree in (self.base, self.head) for id_ in prompt_paths(tree)}
         for id_, paths in DatasetIndex(self.head).tested_prompts(skips_broken=True).items():
-            prompt = self._load(self.head, id_).prompt
-            if prompt is None or id_ in besides or all(own.get(path, id_) != id_ for path in self.recordings):
+            prompt = self.prompt_of_head(id_)
+            if prompt is None or prompt.status == "inactive" or id_ in besides:
+                continue
+            if all(own.get(path, id_) != id_ for path in self.recordings):
                 continue
             if self.is_replayed or (prompt.model or self.default_model or "").startswith(REPLAY):
                 yield id_, paths

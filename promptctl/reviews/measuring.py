@@ -97,7 +97,7 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
     for id_ in sorted(changed | changes.tests.keys()):
         prompt = reviews.get(id_)
         ref = id_ if moments.head.commit is None else f"{id_}@{moments.head.commit}"
-        if (unasked := _not_evaluated(context, request, changes, ref, prompt)) is not None:
+        if (unasked := _not_evaluated(request, changes, id_, prompt)) is not None:
             yield unasked
             continue
         # None if the prompt is as it was, is new, or was unsound.
@@ -117,13 +117,10 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
             yield task
 
 
-def _not_evaluated(
-    context: Context, request: ReviewRequest, changes: Changes, ref: str, prompt: PromptReview | None
-) -> Task | None:
+def _not_evaluated(request: ReviewRequest, changes: Changes, id_: str, prompt: PromptReview | None) -> Task | None:
     """Return the task of a prompt that is not evaluated, with the reason; None to evaluate it."""
-    id_ = ref.partition("@")[0]
-    head = None if prompt is None else prompt.head
-    is_inactive = [each is not None and each.status == "inactive" for each in (prompt.base if prompt else None, head)]
+    base, head = (prompt.base, prompt.head) if prompt is not None else [changes.prompt_of_head(id_)] * 2
+    is_inactive = [each is not None and each.status == "inactive" for each in (base, head)]
     if prompt is not None and prompt.head_problems:
         return _unusable(id_, prompt.head_problems)
     if not request.is_evaluated:
@@ -134,7 +131,7 @@ def _not_evaluated(
         return _unasked(id_, changes.why_untested((id_, prompt.former_id if prompt is not None else None)))
     if is_inactive[1]:
         return _unasked(id_, "it is inactive")
-    if not request.models and changes.default_model is None and (head or context.prompt(ref).prompt).model is None:
+    if not request.models and changes.default_model is None and (head is None or head.model is None):
         return _unasked(id_, f"it names no model, and {SETTINGS} has no default")
     return None
 

@@ -363,6 +363,19 @@ class TestRecordings:
         recorded.environ = dict(KEY)
         assert recorded.data()["evaluations"] == [], "a model answers, not they"
 
+    def test_a_prompt_that_stays_inactive_is_not_evaluated_whatever_became_of_its_tests(self, recorded: Pull) -> None:
+        file = recorded.root / PATH
+        file.write_text(f"status: inactive\n{file.read_text()}")
+        recorded.commit("Switch it off")
+        recorded.git("push", "--quiet", "origin", "HEAD:main")
+        recorded.git("fetch", "--quiet")
+        recorded.edit("datasets/recordings/triage.jsonl", '"reply":"wrong"', '"reply":"billing"')
+        data = recorded.data(replies="replay", rule={"gate": "strict"})
+        assert (data["evaluations"], data["exit_code"]) == ([], OK)
+        recorded.dataset({"id": "new", "expected": "x"}, name="other")
+        data = recorded.data(replies="replay")
+        assert (evaluation_of(data, "triage")["why_not"], data["exit_code"]) == ("it is inactive", OK)
+
     def test_two_fresh_clones_give_the_same_bytes(
         self, recorded: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch
     ) -> None:
