@@ -69,6 +69,9 @@ def edit_yaml(data: bytes, path: str, edits: Iterable[Edit]) -> bytes:
         try:
             text = _Text(text).with_edit(edit)
             document_after = read_yaml(text.encode(), path)
+            if document_after.data != wanted and not text.endswith("\n"):  # a text of lines may come last by now
+                text += "\n"
+                document_after = read_yaml(text.encode(), path)
         except (InvalidFiles, LookupError, ValueError) as error:
             raise _by_hand(document, edit) from error
         if document_after.data != wanted:
@@ -181,8 +184,6 @@ class _Text:
         return node
 
     def _with(self, start: int, end: int, new: str) -> str:
-        # Several lines at the end of a file may need the last line end, which the file may lack.
-        new += "\n" if "\n" in new.lstrip("\n") and end == len(self.text) else ""
         return self.text[:start] + new + self.text[end:]
 
     def _with_value(self, keys: Keys, value: Any, before: tuple[str, ...] = ()) -> str:
