@@ -150,6 +150,8 @@ def _logged(context: Context) -> set[str]:
 
 
 def _statuses(context: Context, rules: Sequence[BudgetRule], ids: Sequence[str]) -> list[BudgetStatus]:
+    if not rules:  # the log may be one that cannot be read
+        return []
     tree, now = context.repository.work_tree, utc_now()
     known_as: Mapping[str, Sequence[str]] = {}
     if any(rule.prompts for rule in rules):  # of every prompt once: each is a file to be read

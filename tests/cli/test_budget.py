@@ -201,6 +201,13 @@ def test_a_new_workspace_has_nothing_to_show(desk: Path, cli: Cli) -> None:
     assert not (desk / ".git/promptctl/log.db").exists()
 
 
+def test_without_a_budget_the_log_is_not_looked_at(desk: Path, cli: Cli) -> None:
+    write(desk, "promptctl.yaml", "model: echo/echo\n")
+    write(desk, ".git/promptctl/log.db", "no log")
+    ran = cli("budget", "list", "--json")
+    assert (ran.exit_code, ran.json) == (0, [])
+
+
 def test_a_rule_that_is_new_counts_the_calls_before_it(desk: Path, cli: Cli) -> None:
     write(desk, "promptctl.yaml", "model: echo/echo\n")
     for _ in range(2):
