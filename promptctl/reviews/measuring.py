@@ -49,8 +49,7 @@ class Task:
     """The evaluations of one prompt over one dataset, or why there are none and what that comes to.
 
     `doubt` is why they prove nothing of what HEAD's model says, or are compared with nothing, which the strict gate
-    takes for incomplete. With `is_judged_by_recordings` judges did not grade it themselves. `edited` are the cases that
-    HEAD edited.
+    takes for incomplete. With `is_judged_by_recordings` judges did not grade it themselves.
     """
 
     prompt: str
