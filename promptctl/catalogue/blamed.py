@@ -140,11 +140,11 @@ class Blame:
 
     @property
     def changes(self) -> list[LineChange]:
-        """One change of each commit that made a line, newest first."""
+        """One change of each commit that made a line, newest first; those of one second by their lines, last first."""
         lines = [line for part in self.parts for line in part.lines]
         lines += [each.default for each in self.inputs if each.default is not None and each.origin == "default"]
         found = {line.change.commit.commit: line.change for line in lines if line.change is not None}
-        return sorted(found.values(), key=lambda change: change.commit.utc_date, reverse=True)
+        return sorted(found.values(), key=lambda change: change.commit.utc_date)[::-1]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys. Each commit is there once, and lines name it by its id."""
