@@ -7,6 +7,7 @@ import re
 import string
 from collections.abc import Callable
 
+from promptctl.adoption.expressions import dotted
 from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, formatted, joined
 from promptctl.templates import BadTemplate
 
@@ -16,6 +17,7 @@ _PERCENT = re.compile(
 )
 _FIELD = re.compile(r"(?P<first>[^.\[\]]*)(?P<rest>(?:\.[^.\[\]]+|\[[^\]]+\])*)\Z")
 _STEP = re.compile(r"\.(?P<attribute>[^.\[\]]+)|\[(?P<key>[^\]]+)\]")
+_ENVIRONMENTS = ("Environment", "SandboxedEnvironment", "ImmutableSandboxedEnvironment")
 _CONVERSIONS = {None: -1, "s": 115, "r": 114, "a": 97}
 
 # Makes the hole of a value and the code of its text.
@@ -154,6 +156,14 @@ def dollars(
         else:
             raise NotCertain(f"`{found[0]}` of the template has no value that is known", node)
     return joined([*parts, template[at:]])
+
+
+def is_plain_environment(made: ast.expr) -> bool:
+    """Return True for an expression that makes an environment of Jinja with settings as `jinja2.Template` has them."""
+    if not isinstance(made, ast.Call) or made.args:
+        return False
+    is_ours = (dotted(made.func) or "").rpartition(".")[2] in _ENVIRONMENTS
+    return is_ours and {each.arg for each in made.keywords} <= {"loader", "undefined"}
 
 
 def jinja(template: str, values: dict[str, ast.expr], hole: MakeHole, node: ast.AST) -> Text:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from promptctl.adoption.expressions import dotted, is_loud
-from promptctl.adoption.fields import braces, dollars, jinja, percent
+from promptctl.adoption.fields import braces, dollars, is_plain_environment, jinja, percent
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.source import SourceFile
 from promptctl.adoption.texts import (
@@ -39,7 +39,6 @@ _DEDENTS: dict[str, Callable[[str], str]] = {
 }
 _TEMPLATES = ("Template", "string.Template")
 _JINJA = ("jinja2.Template", "Template")
-_ENVIRONMENTS = ("Environment", "SandboxedEnvironment", "ImmutableSandboxedEnvironment")
 
 
 class TextReader:
@@ -315,11 +314,7 @@ class TextReader:
         if not isinstance(called, ast.Attribute) or called.attr != "from_string":
             return False
         found = self._follow(called.value)
-        made = found.values[0] if found is not None and len(found.values) == 1 else called.value
-        if not isinstance(made, ast.Call) or made.args:
-            return False
-        is_ours = (dotted(made.func) or "").rpartition(".")[2] in _ENVIRONMENTS
-        return is_ours and {each.arg for each in made.keywords} <= {"loader", "undefined"}
+        return is_plain_environment(found.values[0] if found and len(found.values) == 1 else called.value)
 
     def _arguments(
         self, node: ast.Call, *, is_map: bool

@@ -11,15 +11,16 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from promptctl.formats.budget_rules import BudgetRule, Unit
 from promptctl.log.budgets import BudgetAccount, BudgetedCall, Charge, Unknown, Window
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.filters import where
-from promptctl.log.sqlite.persons import folder_of, known_names
+from promptctl.log.sqlite.persons import folder_of, join_accounts, known_names
 from promptctl.log.sqlite.schema import has_table
+from promptctl.prompts.prompt import HASHED
 
 _SPENT = {
     "usd": "coalesce(sum({cost}), 0)",
@@ -36,6 +37,10 @@ _SENT = (
     "status <> 'error' OR error_type NOT IN ('ModelConfigurationError', 'ReplyNotRecorded', 'ProviderUnreachable') OR "
 )
 _SENT += "(error_type = 'ProviderUnreachable' AND error_message NOT LIKE '% was not reached: %')"
+_IS_THERE = """
+SELECT 1 FROM budget_accounts WHERE budget = ? AND key = ?
+UNION ALL SELECT 1 FROM budget_disabled WHERE budget = ? AND key = ? LIMIT 1
+"""
 Select = Callable[[str, tuple[Any, ...]], Sequence[tuple[Any, ...]]]
 """Returns the rows of a query with its parameters."""
 _OPEN_CALLS = """
@@ -137,6 +142,23 @@ class Terms(NamedTuple):
         """Return those of a rule."""
         globs = [rule.prompts, rule.labels, rule.models, rule.users, rule.sources]
         return cls(json.dumps(globs), rule.each or "", f"{rule.per} {rule.timezone}")
+
+
+def as_one(connection: sqlite3.Connection, charge: Charge) -> Charge:
+    """Return the charge on the one account of whoever has two names: that of the hash, once a call has come with it."""
+    plain, hashed = sorted(charge.names, key=lambda name: name.startswith(HASHED))
+    if charge.key != hashed and not connection.execute(_IS_THERE, (charge.rule.name, hashed) * 2).fetchone():
+        return charge
+    join_accounts(connection, plain, hashed, charge.rule.name)
+    return replace(charge, key=hashed, other=plain)
+
+
+def begins_with(
+    connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, ...], select: Select
+) -> tuple[int, int]:
+    """Return what a new account, or one by new terms, begins with as spent, and as kept."""
+    spent, kept = known_before(connection, charge, prompts)
+    return max(spent, spent_before(connection, charge, prompts, select)), kept
 
 
 def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, ...], select: Select) -> int:

@@ -33,24 +33,19 @@ from promptctl.log.sqlite.budget_accounts import (
     Terms,
     account_rows,
     as_account,
+    as_one,
     as_text,
-    known_before,
+    begins_with,
     new_account,
-    spent_before,
     take_over,
     terms_of,
 )
 from promptctl.log.sqlite.filters import where
-from promptctl.log.sqlite.persons import folder_of, join_accounts, known_names
+from promptctl.log.sqlite.persons import folder_of, known_names
 from promptctl.log.sqlite.schema import has_table
 from promptctl.log.stamps import utc_now, utc_text
-from promptctl.prompts.prompt import HASHED
 
 _RENAME_DISABLED = "UPDATE OR REPLACE budget_disabled SET key = ? WHERE budget = ? AND key = ?"
-_IS_THERE = """
-SELECT 1 FROM budget_accounts WHERE budget = ? AND key = ?
-UNION ALL SELECT 1 FROM budget_disabled WHERE budget = ? AND key = ? LIMIT 1
-"""
 _OPEN = f"""
 INSERT INTO budget_accounts ({", ".join(AccountRow._fields[1:13])}, scope, each, per) VALUES ({", ".join("?" * 15)})
 RETURNING id
@@ -102,7 +97,7 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
         events += _expire(connection, wanted.is_alive, wanted.at)
     prompts = () if wanted.call is None else wanted.call.prompts
     unknown = None if wanted.is_open else unknown_before(connection)
-    charges = (each if each.other is None else _as_one(connection, each) for each in wanted.charges)
+    charges = (each if each.other is None else as_one(connection, each) for each in wanted.charges)
     select = cache(lambda sql, parameters: connection.execute(sql, parameters).fetchall())
     accounts = [_account(connection, charge, unknown, prompts, select) for charge in charges]
     call = as_text(wanted.call)
@@ -179,15 +174,6 @@ def _expire(connection: sqlite3.Connection, is_alive: Callable[[str, str], bool]
     return events
 
 
-def _as_one(connection: sqlite3.Connection, charge: Charge) -> Charge:
-    """Return the charge on the one account of whoever has two names: that of the hash, once a call has come with it."""
-    plain, hashed = sorted(charge.names, key=lambda name: name.startswith(HASHED))
-    if charge.key != hashed and not connection.execute(_IS_THERE, (charge.rule.name, hashed) * 2).fetchone():
-        return charge
-    join_accounts(connection, plain, hashed, charge.rule.name)
-    return replace(charge, key=hashed, other=plain)
-
-
 def _account(
     connection: sqlite3.Connection,
     charge: Charge,
@@ -212,7 +198,7 @@ def _account(
         if rule.each == "prompt":
             for earlier in prompts[1:]:  # what is disabled stays so under a new id
                 connection.execute(_RENAME_DISABLED, (key, rule.name, earlier))
-        spent, kept = _begins(connection, charge, prompts, select)
+        spent, kept = begins_with(connection, charge, prompts, select)
         new = new_account(rule, key, charge.window, spent)._replace(kept=kept)
         [id_] = connection.execute(_OPEN, (*new[1:13], *Terms.of(rule))).fetchone()
         take_over(connection, id_, charge)
@@ -223,21 +209,13 @@ def _account(
         if is_same and (scope, each, per) == counted:
             return found
         is_other = (each, per) != counted[1:]  # its window only begins where the one of before began
-        spent, kept = _begins(connection, charge, prompts, select) if is_other else (found.spent, found.kept)
+        spent, kept = begins_with(connection, charge, prompts, select) if is_other else (found.spent, found.kept)
         begins = {"spent": spent, "kept": kept, "window_end": charge.window[1]}
         values = {**terms, **counted._asdict(), **begins, "id": found.id}
         connection.execute(_CHANGE, values)
         if is_other:
             take_over(connection, found.id, charge)
     return AccountRow(*connection.execute(FIND_ACCOUNT, (rule.name, key, start, rule.unit)).fetchone()[:-3])
-
-
-def _begins(
-    connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, ...], select: Select
-) -> tuple[int, int]:
-    """Return what a new account, or one by new terms, begins with as spent, and as kept."""
-    spent, kept = known_before(connection, charge, prompts)
-    return max(spent, spent_before(connection, charge, prompts, select)), kept
 
 
 def _admits(charge: Charge, account: AccountRow) -> bool:
