@@ -26,7 +26,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples/django-ai-service"
 HOSTILE = "<script>alert(1)</script>"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository that sandbox/make.sh makes, with prompts that are wrong in several ways and a hostile name."""
     folder = tmp_path_factory.mktemp("django") / "prompts"
@@ -42,15 +42,18 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def model() -> Iterator[OpenAIServer]:
     with OpenAIServer() as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(prompts: Path, model: OpenAIServer) -> Iterator[Any]:
-    """The service `AIService`, with its tables and a staff user; `service.prompts` is closed at the end."""
+    """The service `AIService`, with its tables and a staff user; `service.prompts` is closed at the end.
+
+    Django is set up once for each process, however the tests are shared out.
+    """
     settings = prompts / "promptctl.yaml"
     server = f'models: {{"local/*": {{api_base: "{model.url}", max_attempts: 1}}}}\n'
     settings.write_text(settings.read_text() + server)
@@ -70,9 +73,8 @@ def service(prompts: Path, model: OpenAIServer) -> Iterator[Any]:
         from django.contrib.auth.models import User
         from service.ai_service import AIService
         from service.prompts import workspace
-
-        yield AIService(User.objects.create_superuser("ada", password="x"))
-        workspace().close()
+    yield AIService(User.objects.create_superuser("ada", password="x"))
+    workspace().close()
 
 
 @pytest.fixture
