@@ -81,6 +81,16 @@ def plain(value: Any, measure: Measure, depth: int = 0) -> Any:
     raise NotPlain(f"{type(value).__name__} is not text, a number, true, false, null, a list or a mapping")
 
 
+def depth_of(data: Any) -> int:
+    """Return how many levels of lists and mappings plain data has; it may be too deep for a function that recurs."""
+    deepest, level = 0, [data]
+    while level:
+        deepest += 1
+        values = (value for item in level for value in (item.values() if item.__class__ is dict else item))
+        level = [value for value in values if value.__class__ is dict or value.__class__ is list]
+    return deepest
+
+
 def _plain_mapping(value: Mapping[Any, Any], measure: Measure, depth: int) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, item in value.items():

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any, NoReturn
 
 from promptctl.errors import printable
+from promptctl.files.plain import depth_of
 
 MAX_DEPTH = 64
 _HALF = re.compile("[\ud800-\udfff]")
@@ -33,7 +34,7 @@ def value_at(text: str, start: int) -> tuple[Any, int]:
     try:
         value, end = _DECODER.raw_decode(text, start)
         written = text[start:end]
-        if written.count("[") + written.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        if written.count("[") + written.count("{") > MAX_DEPTH and depth_of(value) > MAX_DEPTH:
             raise RecursionError
     except RecursionError:
         message = f"it is nested too deep, more than {MAX_DEPTH} levels"
@@ -76,12 +77,3 @@ def _finite(digits: str) -> float:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
-
-
-def _depth(data: Any) -> int:
-    deepest, level = 0, [data]
-    while level:
-        deepest += 1
-        values = [value for item in level for value in (item.values() if isinstance(item, dict) else item)]
-        level = [value for value in values if isinstance(value, (dict, list))]
-    return deepest

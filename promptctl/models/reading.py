@@ -7,11 +7,10 @@ import math
 import re
 from collections.abc import Mapping
 from functools import partial
-from itertools import chain
 from typing import Any, NoReturn
 
 from promptctl.errors import InvalidOutput, ReplyCut, ReplyWithheld
-from promptctl.files.plain import MAX_DEPTH
+from promptctl.files.plain import MAX_DEPTH, depth_of
 from promptctl.models.gateway import REFUSAL, Reply, Request, is_broken_off
 
 # What providers say of a reply that they ended early, or kept back. LiteLLM says the first of each for most of them.
@@ -82,15 +81,9 @@ def shallow(data: Any, text: str) -> Any:
 
     So whatever keeps it and shows it can work with it.
     """
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return data
-    level = [data]
-    for _ in range(MAX_DEPTH):
-        items = chain.from_iterable(each.values() if each.__class__ is dict else each for each in level)
-        level = [each for each in items if each.__class__ is dict or each.__class__ is list]
-        if not level:
-            return data
-    raise RecursionError
+    if text.count("[") + text.count("{") > MAX_DEPTH and depth_of(data) > MAX_DEPTH:
+        raise RecursionError
+    return data
 
 
 def describe_json_error(error: Exception) -> str:
