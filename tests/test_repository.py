@@ -112,15 +112,20 @@ def test_every_action_of_others_is_pinned_by_its_commit() -> None:
     assert (wrong, len(used) > 10) == ([], True)
 
 
-def test_no_file_names_a_machine_or_a_registry() -> None:
+def tracked() -> dict[str, bytes]:
+    """What Git tracks here, by path, as it is in the work tree."""
     listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=False)
     if listed.returncode != 0:
         pytest.skip("this is no Git work tree")
-    found = []
-    for name in listed.stdout.decode().split("\0"):
-        file = ROOT / name
-        if not name or not file.is_file() or file == Path(__file__):
-            continue
-        content = file.read_bytes().decode("utf-8", "replace")
-        found += [f"{name}: {line.strip()}" for line in content.splitlines() if _MACHINE.search(line)]
-    assert found == []
+    return {name: (ROOT / name).read_bytes() for name in listed.stdout.decode().split("\0") if (ROOT / name).is_file()}
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    texts = {name: data.decode("utf-8", "replace") for name, data in tracked().items() if ROOT / name != Path(__file__)}
+    lines = [f"{name}: {line.strip()}" for name, text in texts.items() for line in text.splitlines()]
+    assert [line for line in lines if _MACHINE.search(line)] == []
+
+
+def test_nothing_that_was_built_or_downloaded_is_tracked() -> None:
+    binary = [name for name, data in tracked().items() if b"\0" in data]
+    assert [name for name in binary if not name.startswith(("docs/pictures/", "tests/fixtures/"))] == []
