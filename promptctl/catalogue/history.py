@@ -29,8 +29,9 @@ def history(parts: Context, ref: str) -> list[VersionEntry]:
     if not moment.is_versioned:
         parts.prompt(ref)  # raises for a prompt that is not there
         raise GitError(f"`{parsed.prompt}` has no history: the workspace is not in a Git repository", hint="git init")
-    entries = parts.repository.versions_of(parsed.prompt, moment)
-    top = _top(parts, parsed, moment, has_versions=bool(entries))
+    top = parts.repository.resolve(parsed, moment=moment) if parsed.at is not None else None
+    entries = parts.repository.versions_of(parsed.prompt, moment, top)
+    top = top or _here(parts, parsed, moment, has_versions=bool(entries))
     if top is not None and top.version.number is not None:
         entries = entries[: top.version.number]
     if top is not None and not entries and top.version.commit is None and top.version.note:
@@ -50,7 +51,7 @@ def made_by(parts: Context, at_version: PromptAtVersion, moment: Moment) -> Comm
     if not moment.is_versioned or version.commit is None:
         return None
     if version.number is not None:
-        entries = parts.repository.versions_of(prompt.id, moment)
+        entries = parts.repository.versions_of(prompt.id, moment, at_version)
         entry = next((entry for entry in entries if entry.number == version.number), None)
         if entry is not None:
             return entry.made
@@ -61,12 +62,12 @@ def made_by(parts: Context, at_version: PromptAtVersion, moment: Moment) -> Comm
     return read_commits(git.objects, [found]).get(found) if found else None
 
 
-def _top(parts: Context, ref: Ref, moment: Moment, *, has_versions: bool) -> PromptAtVersion | None:
-    """Resolve the ref; None if the prompt has versions and is gone from the work tree, or its file there is wrong."""
+def _here(parts: Context, ref: Ref, moment: Moment, *, has_versions: bool) -> PromptAtVersion | None:
+    """Resolve a prompt here; None if it has versions and is gone from the work tree, or its file there is wrong."""
     try:
         return parts.repository.resolve(ref, moment=moment)
     except WorkspaceError:
-        if ref.at is not None or not has_versions:
+        if not has_versions:
             raise
         return None
 

@@ -50,6 +50,7 @@ class Moment:
         self._branch = branch
         self.remote_named_here = remote
         self._commits: dict[str, str | RevisionNotFound] = {}
+        self._renames: dict[str, Mapping[str, str]] = {}
         self._labelled: str | None = None
         self._unknown: HistoryIncomplete | None = None
         self._is_settled = False
@@ -155,17 +156,25 @@ class Moment:
 
         Empty if the line is not known.
         """
-        from promptctl.differences.renames import moved_files, renames_between
+        from promptctl.differences.renames import moved_files
 
         if self.head is None:
             return {}
         try:
-            found = renames_between(self.tree_at(self.line.tip), self.tree_at(self.head))
+            found = self._renames_at(self.head)
         except HistoryIncomplete:
             return {}
         head = self.tree_at(self.head)
         moved = moved_files(head.prompt_blobs(), self.blobs_here, head.places, self.work_tree.places)
-        return found | {id_: found.get(was, was) for id_, was in moved.items()}
+        return {**found, **{id_: found.get(was, was) for id_, was in moved.items()}}
+
+    def _renames_at(self, commit: str) -> Mapping[str, str]:
+        """Return the ids that prompts had on the line, by those they have at a commit beside it."""
+        from promptctl.differences.renames import renames_between
+
+        if commit not in self._renames:
+            self._renames[commit] = renames_between(self.tree_at(self.line.tip), self.tree_at(commit))
+        return self._renames[commit]
 
     @cached_property
     def blobs_here(self) -> Mapping[str, str]:
@@ -174,20 +183,28 @@ class Moment:
 
         return prompt_blobs_of(self.work_tree, self.tree_at(self.head)) if self.head is not None else {}
 
-    def id_on_line(self, store: IndexStore, prompt: str, formerly: Sequence[str] = ()) -> str:
+    def id_on_line(
+        self, store: IndexStore, prompt: str, formerly: Sequence[str] = (), commit: str | None = None
+    ) -> str:
         """Return the id that a prompt's versions are numbered under: it may have been renamed beside the line.
 
-        `formerly` are ids that a file of it elsewhere says it had, besides those that the one of the work tree says.
-        It is the id that the line itself will follow once it has the rename; see `Lineages`.
+        It is the prompt of the work tree, or of a `commit`. `formerly` are ids that a file of it elsewhere says it had,
+        besides those that the one there says. It is the id that the line itself will follow once it has the rename; see
+        `Lineages`.
         """
         if store.is_live(prompt):
             return prompt
         from promptctl.prompts.loading import declared_ids
 
-        declared = dict.fromkeys((*declared_ids(self.work_tree, prompt), *formerly))
-        moved = (self.renames.get(id_, id_) for id_ in (*declared, prompt))
+        tree, renames, blobs = self.work_tree, self.renames, self.blobs_here
+        if commit not in (None, self.head) and store.position_of(commit) is None:
+            tree = self.tree_at(commit)
+            renames = {**renames, **self._renames_at(commit)}
+            blobs = tree.prompt_blobs()
+        declared = dict.fromkeys((*declared_ids(tree, prompt), *formerly))
+        moved = (renames.get(id_, id_) for id_ in (*declared, prompt))
         known = {id_: rows for id_ in (*declared, *moved) if id_ != prompt and (rows := store.versions(id_))}
-        named = [id_ for id_ in known if id_ in declared and not self._is_still_there(store, id_)] or [
+        named = [id_ for id_ in known if id_ in declared and not self._is_still_there(store, id_, blobs)] or [
             id_ for id_ in known if id_ not in declared
         ]
         if not named:
@@ -196,13 +213,13 @@ class Moment:
         own = [row.digest for row in store.versions(prompt)]
         return source if own == [row.digest for row in known[source][: len(own)]] else prompt
 
-    def _is_still_there(self, store: IndexStore, prompt: str) -> bool:
-        """Return True if a prompt of the line has the same bytes here: what says that it was that one is a copy."""
+    def _is_still_there(self, store: IndexStore, prompt: str, blobs: Mapping[str, str]) -> bool:
+        """Return True if a prompt of the line has the same bytes among these: what says that it was that is a copy."""
         if not store.is_live(prompt):
             return False
         tip = self.tree_at(self.line.tip)
         paths = (path for path in tip.places.paths_of(prompt) if tip.blob(path) is not None)
-        return any(self.blobs_here.get(path) == tip.blob(path) for path in paths)
+        return any(blobs.get(path) == tip.blob(path) for path in paths)
 
     @cached_property
     def label_tags(self) -> LabelTags:

@@ -105,8 +105,12 @@ class Repository:
 
         return id_of_today(self.now(), prompt)
 
-    def versions_of(self, prompt: str, moment: Moment | None = None) -> list[VersionEntry]:
+    def versions_of(
+        self, prompt: str, moment: Moment | None = None, at: PromptAtVersion | None = None
+    ) -> list[VersionEntry]:
         """Return every numbered version of a prompt, oldest first; none if nothing of it is on the line yet.
+
+        The prompt is that of the work tree, or the one `at` a version, which only a branch may have under its id.
 
         Raises `HistoryIncomplete` if this clone does not hold the whole line, and `PromptNotFound` if there is no such
         prompt and never was.
@@ -117,10 +121,11 @@ class Repository:
         from promptctl.versions.history import numbered_versions
 
         def ask(store: IndexStore) -> tuple[list[VersionEntry], list[str]]:
-            return numbered_versions(moment.git.objects, store, moment.id_on_line(store, prompt)), store.ids()
+            beside = () if at is None else (at.prompt.formerly, at.version.commit)
+            return numbered_versions(moment.git.objects, store, moment.id_on_line(store, prompt, *beside)), store.ids()
 
         versions, ids = moment.ask(ask)
-        if not versions and prompt not in ids:
+        if not versions and prompt not in ids and at is None:
             here = prompt_paths(self.work_tree)
             if prompt not in here:
                 raise no_such_prompt(prompt, {*here, *ids}, self.work_tree.places)

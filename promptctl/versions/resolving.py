@@ -221,7 +221,7 @@ class Resolver:
         from promptctl.versions.numbering import UNKNOWN, Content, Numbered
 
         def name(store: IndexStore) -> Numbered:
-            on_line = self._moment.id_on_line(store, prompt.id, prompt.formerly)
+            on_line = self._moment.id_on_line(store, prompt.id, prompt.formerly, version.commit)
             ids = dict.fromkeys((prompt.id, *prompt.formerly[::-1], on_line))
             content = Content(tuple(ids), on_line, version.commit, committed, version.is_dirty)
             return self._moment.numbering.name(store, content, self._most_beyond)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.errors import WORKSPACE
 from tests.cli.conftest import Cli, commit, git, write
 from tests.cli.support import PATH, TRIAGE, inside_support, support_workspace  # noqa: F401
 
@@ -51,6 +52,17 @@ def test_a_branch_beyond_the_line_stands_first_with_its_commit(cli: Cli, inside:
     first = cli("history", "support/triage", "--json").json[0]
     assert (first["version"], first["commit"], first["subject"]) == (None, mine, "Try without urgency")
     assert first["version_display"] == f"v3+1 ({mine[:7]})"
+
+
+def test_a_prompt_that_only_a_branch_has_under_its_id_has_the_history_of_what_it_was(cli: Cli, inside: Path) -> None:
+    git(inside, "checkout", "--quiet", "-b", "feature")
+    git(inside, "mv", PATH, "prompts/support/sort.prompt.yaml")
+    commit(inside, "Rename")
+    git(inside, "checkout", "--quiet", "main")
+    for ref in ("support/sort@feature", f"support/sort@{git(inside, 'rev-parse', 'feature')}"):
+        assert [each["version"] for each in cli("history", ref, "--json").json] == [3, 2, 1]
+        assert cli("show", ref, "--json").json["made"]["subject"] == "Ask for urgency"
+    assert cli("history", "support/sort").exit_code == WORKSPACE
 
 
 @pytest.mark.usefixtures("inside")

@@ -169,6 +169,20 @@ def test_numbers_of_a_branch_are_those_that_its_merge_goes_on_from(
     assert bare(repository.resolve(prompt).version.display) == merged
 
 
+@pytest.mark.parametrize("is_said", [True, False])
+def test_a_rename_on_a_branch_that_is_not_checked_out_counts_from_where_it_was(line: Repo, *, is_said: bool) -> None:
+    said = {"formerly": "[a]"} if is_said else {}
+    move(line, A, B, prompt_text("two", **said))
+    line.commit("rename")
+    line.commit("edit", {B: prompt_text("three", **said)})
+    line.git("checkout", "--quiet", "main")
+    repository = opened(line)
+    moment = repository.now()
+    found = [repository.resolve(f"b@branch{back}", moment=moment) for back in ("", "~1")]
+    assert [bare(each.version.display) for each in found] == ["v2+1", "v2"]
+    assert [entry.number for entry in repository.versions_of("b", moment, found[0])] == [1, 2]
+
+
 def test_before_it_is_committed_a_rename_counts_from_where_it_was(line: Repo) -> None:
     line.commit("three", {A: prompt_text("three")})
     move(line, A, B, prompt_text("three", formerly="[a]"))
