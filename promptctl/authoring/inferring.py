@@ -12,7 +12,7 @@ from promptctl.authoring.shapes import UsedValue, declared_input, missing_keys, 
 from promptctl.context import Context
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, printable
-from promptctl.files.names import id_problem, nearest
+from promptctl.files.names import nearest
 from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal, change_of
 from promptctl.files.sources import Sources
@@ -114,7 +114,7 @@ def infer(context: Context, ref: str, *, uses_log: bool = True) -> Inferred:
 
 def _read(tree: Tree, prompt_id: str) -> Declared:
     """Return the prompt as its file declares it; that inputs lack is no fault here."""
-    path = path_in(tree, prompt_id) if id_problem(prompt_id) is None else None
+    path = path_in(tree, prompt_id)
     if path is None:
         load_prompt(tree, prompt_id)  # says that there is none, and which is meant
     sources = Sources(tree)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from promptctl.errors import printable
+from promptctl.errors import UsageError, code_point, printable
 
 _LONGEST_SHOWN = 40
 
@@ -92,6 +92,17 @@ def shown(value: object) -> str:
         return f"`{printable(value)}`"
     is_plain = value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 10**15)
     return repr(value) if is_plain else f"a value of type {type(value).__name__}"
+
+
+def check_text(name: str, value: object) -> None:
+    """Raise `UsageError` for a value that is no text, or one with half a character, which no file can hold."""
+    if not isinstance(value, str):
+        raise UsageError(f"{name} is a text, not {shown(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        half = code_point(value[error.start])
+        raise UsageError(f"{name} holds half of a character, {half}: {shown(value)}") from None
 
 
 def alike_until(first: Sequence[Any], second: Sequence[Any]) -> int:

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from promptctl.errors import UsageError
+from promptctl.files.wording import check_text
 from promptctl.log.records import Execution, Source, Status
 
 if TYPE_CHECKING:
     from promptctl.log.search import FoundCall
 
 _GLOB = frozenset("*?[")
+_NO_TEXTS = frozenset(("prompts", "renames", "hashes", "live", "limit"))
+_MOST = 10**18  # of what SQLite keeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,15 @@ class Filter:
     live: tuple[tuple[str, str], ...] | None = None
     before: str | None = None
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for a text or a number that none is, or that no log can hold."""
+        texts = {name: getattr(self, name) for name in self.__slots__ if name not in _NO_TEXTS}
+        for name, value in (*texts.items(), *(("prompts", each) for each in self.prompts)):
+            if value is not None and not (name == "version" and isinstance(value, int)):
+                check_text(f"`{name}`", value)
+        if any(isinstance(each, int) and abs(each) > _MOST for each in (self.version, self.limit)):
+            raise UsageError("`version` and `limit` are numbers of at most 18 digits")
 
     @property
     def given(self) -> frozenset[str]:

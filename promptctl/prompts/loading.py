@@ -172,7 +172,8 @@ def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
 
 def path_in(tree: Tree, id_: str) -> str | None:
     """Return the path of the prompt's file in the tree; None if it has none."""
-    return next((path for path in tree.places.paths_of(id_) if is_there(tree, path)), None)
+    paths = tree.places.paths_of(id_) if id_problem(id_) is None else ()
+    return next((path for path in paths if is_there(tree, path)), None)
 
 
 def declared_ids(tree: Tree, prompt: str) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ NAMES = {
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][\w$-]{0,60}", re.ASCII)
 _MAX_VALUE = 60
+_LONG_NUMBER = "a very long number"
 _MAX_TEXT = 300
 _MAX_LISTED = 12
 
@@ -146,11 +147,12 @@ def shown(value: Any) -> str:
         return f"`{text}`" if 0 < len(text) <= _MAX_VALUE else f"a text of {count(len(value), 'character')}"
     if isinstance(value, (list, dict)):
         parts = [*value, *value.values()] if isinstance(value, dict) else value
-        if len(value) <= 4 and all(not isinstance(part, (list, dict)) and len(shown(part)) <= 18 for part in parts):
+        are_flat = len(value) <= 4 and not any(isinstance(part, (list, dict)) for part in parts)
+        if are_flat and all(len(told := shown(part)) <= 18 and told != _LONG_NUMBER for part in parts):
             return f"`{json.dumps(value, ensure_ascii=False)}`"
         return f"a {'list' if isinstance(value, list) else 'mapping'} of {count(len(value), 'item')}"
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value) if value.bit_length() <= 200 else "a very long number"
+        return str(value) if value.bit_length() <= 200 else _LONG_NUMBER
     return json.dumps(value)
 
 
@@ -230,7 +232,7 @@ def _type_hint(failure: Failure) -> str | None:
         for name, types, hint in _TYPE_HINTS
         if name in wanted and isinstance(failure.value, types) and not (name == "array" and "object" in wanted)
     )
-    written = failure.value if isinstance(failure.value, str) else json.dumps(failure.value)
+    written = failure.value if isinstance(failure.value, str) else shown(failure.value)
     return next(hints, "").format(clip(written, _MAX_VALUE)) or None
 
 

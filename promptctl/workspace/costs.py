@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from promptctl.files.wording import check_text
 from promptctl.log.filter import Filter
 from promptctl.workspace.log import Log
 from promptctl.workspace.names import check_logged_prompt
@@ -67,6 +68,7 @@ class Costs:
 
         context = self._context.fresh()
         if ref is not None:
+            check_text("a ref", ref)
             check_logged_prompt(context, ref.partition("@")[0])
         meant = Log(context).meant(Filter(source="app", since=f"{DAYS}d"))
         refs = [ref] if ref is not None else [row.group["prompt"] for row in self.table(meant).rows[:_DEAREST]]

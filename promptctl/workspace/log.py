@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from promptctl.errors import LogError, UsageError, printable
 from promptctl.files.names import LOG_FILE, did_you_mean, did_you_mean_glob
+from promptctl.files.wording import check_text
 from promptctl.git.repository import Git
 from promptctl.log.filter import ExecutionPage, Filter, is_glob
 from promptctl.log.stamps import parse_moment, refuse_to_come
@@ -113,6 +114,7 @@ class Log:
         """
         from promptctl.versions.former_ids import former_ids
 
+        check_text("a ref", ref)
         prompt, _, version = ref.partition("@")
         if is_glob(prompt):
             hint = f"promptctl log list --prompt '{printable(prompt)}'"

@@ -30,10 +30,11 @@ def known(context: Context, wanted: Filter) -> Filter:
 
 def check_logged_prompt(context: Context, prompt: str | None) -> None:
     """Raise `PromptNotFound` for an id that is neither in the files nor in the log. A glob may match nothing."""
+    wanted = Filter(prompt=prompt)
     if prompt is None or is_glob(prompt) or prompt in context.prompt_ids():
         return
     log = context.log
-    if log.is_new or not (log.totals(Filter(prompt=prompt)) or log.evaluations(prompt=prompt, limit=1)):
+    if log.is_new or not (log.totals(wanted) or log.evaluations(prompt=prompt, limit=1)):
         from promptctl.prompts.loading import no_such_prompt
 
         logged = () if log.is_new else log.totals(by=("prompt",))

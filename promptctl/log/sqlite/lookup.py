@@ -7,6 +7,7 @@ from typing import Any
 
 from promptctl.errors import LogError, UsageError
 from promptctl.files.names import did_you_mean
+from promptctl.files.wording import check_text
 
 _SHORTEST = 4
 _MOST_SHOWN = 5
@@ -19,6 +20,7 @@ def row_by_id(connection: sqlite3.Connection, select: str, wanted: str, noun: st
 
     `command` lists the ids. Raises `UsageError` for fewer than 4 characters and `LogError` if none or several match.
     """
+    check_text("an id", wanted)
     text = wanted.strip()
     if len(text) < _SHORTEST:
         raise UsageError(f"`{wanted}` is too short for an id", hint=f"give at least {_SHORTEST} characters")
