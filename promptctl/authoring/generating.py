@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from promptctl.authoring.author import Author, AuthorOptions
@@ -13,6 +14,7 @@ from promptctl.calls.dry_run import DryRun, dry_run
 from promptctl.calls.shipped import ShippedFiles
 from promptctl.context import Context
 from promptctl.datasets.index import dataset_index
+from promptctl.datasets.validation import validate_workspace
 from promptctl.errors import CostLimitReached, InvalidOutput, ReplyCut, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS
 from promptctl.files.proposal import FileEdit, Proposal
@@ -119,7 +121,10 @@ def _first_dataset(context: Context, brief: Brief) -> NewPrompt | None:
     form = {"name": prompt.name or prompt.id, "cases": [_ordinary_case(inputs)]}
     data = file_of(dataset, dataset_data(form, brief, is_generated=False), "dataset")
     proposal = Proposal((FileEdit(dataset, None, data),))
-    return NewPrompt(prompt=prompt.id, path=path, dataset=dataset, proposal=proposal)
+    # Of a pattern no value is made: whoever fills in the form is told which one to replace.
+    problems = validate_workspace(proposal.over(tree), [dataset]).problems
+    warnings = tuple(replace(each, severity="warning") for each in problems)
+    return NewPrompt(prompt=prompt.id, path=path, dataset=dataset, proposal=proposal, warnings=warnings)
 
 
 def _sample(name: str, schema: Mapping[str, Any]) -> Any:

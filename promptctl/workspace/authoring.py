@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from promptctl.errors import UsageError
 from promptctl.files.names import did_you_mean
@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from promptctl.authoring.case_writing import WrittenCases
     from promptctl.authoring.drafting import Brief, NewPrompt
     from promptctl.authoring.improvement import Improvement, ImprovementRequest
-    from promptctl.authoring.improving import Improving
     from promptctl.authoring.inferring import Inferred
     from promptctl.authoring.shortened import Shortened, ShorteningRequest
-    from promptctl.authoring.shortening import Shortening
     from promptctl.calls.account import Account
     from promptctl.calls.dry_run import DryRun
     from promptctl.calls.loop import LoopThread
@@ -27,6 +25,9 @@ if TYPE_CHECKING:
     from promptctl.log.records import Source
     from promptctl.prompts.prompt import Prompt
 
+    Run = Callable[[Session, Callable[[str], object]], Coroutine[Any, Any, "T"]]
+
+T = TypeVar("T")
 _NANO = _MOST_USD = 1_000_000_000
 
 
@@ -181,8 +182,8 @@ class Authoring:
         far, and saves what is under way; a second one stops at once. Doing the same again goes on: nothing that was
         answered is asked for again. Raises what planning an evaluation raises, and `ModelError` if no edit can be had.
         """
-        planned, session = self._planned(request, on_progress)
-        return self._waiting("aimprove").run(_improved(planned, session, on_step), on_interrupt=session.stop)
+        run, session = self._improving(request, on_progress)
+        return self._waiting("aimprove").run(_done(run, session, on_step), on_interrupt=session.stop)
 
     async def aimprove(
         self,
@@ -191,7 +192,7 @@ class Authoring:
         on_step: Callable[[str], object] | None = None,
     ) -> Improvement:
         """`improve`, awaited."""
-        return await _improved(*self._planned(request, on_progress), on_step)
+        return await _done(*self._improving(request, on_progress), on_step)
 
     def estimate_improvement(self, request: ImprovementRequest) -> list[Estimate]:
         """Return what `improve` would ask and cost at most: the search, judging, and the edits; no key is needed."""
@@ -199,12 +200,14 @@ class Authoring:
 
         return Improving(self._context.fresh(), request, is_estimate=True).estimates()
 
-    def _planned(self, request: ImprovementRequest, on_progress: OnProgress | None) -> tuple[Improving, Session]:
+    def _improving(
+        self, request: ImprovementRequest, on_progress: OnProgress | None
+    ) -> tuple[Run[Improvement], Session]:
         from promptctl.authoring.improving import Improving
         from promptctl.evaluations.session import Session
 
         context = self._context.fresh()
-        return Improving(context, request), Session(context, request.limits, on_progress)
+        return Improving(context, request).run, Session(context, request.limits, on_progress)
 
     def shorten(
         self,
@@ -218,8 +221,8 @@ class Authoring:
         keeps what is proven; a second one stops at once. Raises `WorkspaceError` for a dataset too small to prove
         anything on, and what planning an evaluation raises.
         """
-        planned, session = self._shortening(request, on_progress)
-        return self._waiting("ashorten").run(_shortened(planned, session, on_step), on_interrupt=session.stop)
+        run, session = self._shortening(request, on_progress)
+        return self._waiting("ashorten").run(_done(run, session, on_step), on_interrupt=session.stop)
 
     async def ashorten(
         self,
@@ -228,7 +231,7 @@ class Authoring:
         on_step: Callable[[str], object] | None = None,
     ) -> Shortened:
         """`shorten`, awaited."""
-        return await _shortened(*self._shortening(request, on_progress), on_step)
+        return await _done(*self._shortening(request, on_progress), on_step)
 
     def estimate_shortening(self, request: ShorteningRequest) -> list[Estimate]:
         """Return what `shorten` would ask and cost at most; no key is needed."""
@@ -236,22 +239,18 @@ class Authoring:
 
         return Shortening(self._context.fresh(), request, is_estimate=True).estimates()
 
-    def _shortening(self, request: ShorteningRequest, on_progress: OnProgress | None) -> tuple[Shortening, Session]:
+    def _shortening(self, request: ShorteningRequest, on_progress: OnProgress | None) -> tuple[Run[Shortened], Session]:
         from promptctl.authoring.shortening import Shortening
         from promptctl.evaluations.session import Session
 
         context = self._context.fresh()
-        return Shortening(context, request), Session(context, request.limits, on_progress)
+        return Shortening(context, request).run, Session(context, request.limits, on_progress)
 
 
-async def _improved(planned: Improving, session: Session, on_step: Callable[[str], object] | None) -> Improvement:
+async def _done(run: Run[T], session: Session, on_step: Callable[[str], object] | None) -> T:
+    """Do what is planned, in its session."""
     async with session:
-        return await planned.run(session, on_step or (lambda _step: None))
-
-
-async def _shortened(planned: Shortening, session: Session, on_step: Callable[[str], object] | None) -> Shortened:
-    async with session:
-        return await planned.run(session, on_step or (lambda _step: None))
+        return await run(session, on_step or (lambda _step: None))
 
 
 def _author_options(command: str, what: str, options: Mapping[str, Any], known: type) -> AuthorOptions:

@@ -343,6 +343,9 @@ def test_a_prompt_that_no_dataset_tests_gets_the_form_of_one(lab: Lab) -> None:
             workspace.authoring.new("bare", "Greet.")
         made = workspace.authoring.new("bare")
         assert (made.path, made.dataset) == ("prompts/bare.prompt.yaml", "datasets/bare.yaml")
+        (warning,) = made.warnings
+        assert "`no` is forbidden" in warning.message
+        assert (warning.severity, str(warning.place)) == ("warning", "datasets/bare.yaml:7:56")
         workspace.write(made.proposal)
         (problem,) = (each for each in workspace.validate().problems if each.severity == "error")
         assert "`no` is forbidden" in problem.message, "no value is of its schema"
