@@ -16,7 +16,7 @@ from promptctl.cli.output import flat, format_id, format_version, is_terminal, s
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, shortened
 from promptctl.cli.waiting import MovingLine, Part, loading, time_left
-from promptctl.errors import quote
+from promptctl.errors import InputError, RenderError, RenderLimitExceeded, quote
 from promptctl.reports.rows import STOPPED, dataset_name, evaluation_head, evaluation_name
 from promptctl.reports.wording import (
     as_text,
@@ -284,11 +284,16 @@ def _can_go_on(found: Evaluation) -> bool:
     return is_left and found.stopped != "decided"
 
 
+_OF_FILES = {each.__name__ for each in (InputError, RenderError, RenderLimitExceeded)}
+
+
 def _instead(found: Evaluation) -> tuple[str, str] | None:
     """Return what to do, and with which command, where the same replies would end in the same errors again."""
     kinds, anew = found.summary.error_types.keys(), f"promptctl eval {quote(found.row.spec.ref)}"
     if "ReplyNotRecorded" in kinds:
         return "record what is missing with", f"{anew} --replies record"
+    if kinds <= _OF_FILES:  # the mended prompt or dataset is a different one, with which this evaluation cannot go on
+        return "mend what each says, then", anew
     return ("calibrate, then", anew) if kinds == {"Uncalibrated"} else None  # once it is calibrated, others decide
 
 

@@ -17,6 +17,7 @@ from promptctl.errors import (
     UsageError,
     WorkspaceError,
     printable,
+    quote,
 )
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, SETTINGS, did_you_mean, id_problem, is_dataset
 from promptctl.formats.settings_file import Settings
@@ -149,7 +150,7 @@ class Datasets:
         try:
             path = self._index().named(name, context.inside)
         except DatasetNotFound as error:
-            error.hint = f"{error.hint}; to begin one: promptctl dataset from-log {name} --prompt ID"
+            self._hint_to_begin(name, error)
             raise
         added = add_case(
             context.root,
@@ -235,6 +236,15 @@ class Datasets:
     def _warn_of_secret(self, case: str) -> None:
         self._context.warn(f"case {case} holds [redacted]: the log replaced a secret there; put a made-up value")
 
+    def _hint_to_begin(self, name: str, error: DatasetNotFound) -> None:
+        """Add the command that begins the dataset to the hint, for the prompt of its name if there is one."""
+        from promptctl.prompts.loading import prompt_paths
+
+        stem = name.removeprefix(f"{DATASETS}/").removesuffix(".yaml")
+        id_ = stem if stem in prompt_paths(self._context.repository.work_tree) else "ID"
+        joint = "" if str(error.hint).endswith("?") else ";"
+        error.hint = f"{error.hint}{joint} to begin one: promptctl dataset from-log {quote(name)} --prompt {id_}"
+
     def _named_or_new(self, name: str, prompt: str | None) -> tuple[str, str | None]:
         """Return the path of a dataset and, if it is not there, the prompt that it begins for, which must be there."""
         from promptctl.prompts.loading import load_prompt
@@ -243,8 +253,7 @@ class Datasets:
             return self._index().named(name, self._context.inside), None
         except DatasetNotFound as error:
             if prompt is None or id_problem(prompt) is not None:
-                joint = "" if str(error.hint).endswith("?") else ";"
-                error.hint = f"{error.hint}{joint} with --prompt ID a new one begins for that prompt"
+                self._hint_to_begin(name, error)
                 raise
             load_prompt(self._context.repository.work_tree, prompt)
             stem = name.removeprefix(f"{DATASETS}/")

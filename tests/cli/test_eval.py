@@ -69,6 +69,19 @@ class TestExitCodes:
         lab.server.default = answering({"c0": failure(401, "Incorrect API key")})
         assert "  1 AuthenticationFailed; mend what each says, then: " in cli("eval", "triage").err
 
+    def test_a_faulty_prompt_is_to_be_mended_and_evaluated_anew(self, lab: Lab, cli: Cli) -> None:
+        lab.many(1)
+        prompt = lab.root / "prompts/triage.prompt.yaml"
+        right = prompt.read_text()
+        prompt.write_text(right.replace("{{ ticket }}", "{{ tickt }}"))
+        ran = cli("eval", "triage")
+        assert (ran.exit_code, ran.err.splitlines()[-1]) == (
+            5,
+            "  1 RenderError; mend what each says, then: promptctl eval triage",
+        )
+        prompt.write_text(right)
+        assert cli("eval", "triage").exit_code == 0
+
     def test_a_check_that_expects_no_text_shows_what_the_reply_was(self, lab: Lab, cli: Cli) -> None:
         lab.cases({"id": "c0", "inputs": {"ticket": "c0"}, "assert": [{"type": "is-json"}]})
         lab.server.default = answering({"c0": "I cannot help with that."})

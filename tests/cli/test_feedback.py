@@ -110,7 +110,12 @@ def test_the_worst_become_cases(cli: Cli, ids: list[str]) -> None:
     assert (failed.exit_code, failed.out, failed.err) == (0, "", "no call matches\n")
     assert cli("dataset", "from-log", "sample", "--prompt", "triage", "--expect-reply", "--yes").exit_code == 0
     near = cli("dataset", "from-log", "sampl", "--feedback", "<0.5")
-    assert "hint: did you mean `sample`? with --prompt ID a new one begins for that prompt" in near.err
+    begin = "to begin one: promptctl dataset from-log"
+    assert f"hint: did you mean `sample`? {begin} sampl --prompt ID\n" in near.err
+    shown = "promptctl dataset list shows all"
+    own = f"error: there is no dataset `triage`\n  hint: {shown}; {begin} triage --prompt triage\n"
+    assert cli("dataset", "from-log", "triage").err == own
+    assert cli("dataset", "add", "triage", "--execution", ids[0]).err == own
     unknown = cli("dataset", "from-log", "other", "--prompt", "triag")
     assert "error: there is no prompt `triag`\n  hint: did you mean `triage`?" in unknown.err
     assert cli("dataset", "validate", "sample").exit_code == 0

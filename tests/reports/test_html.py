@@ -316,6 +316,9 @@ def test_nothing_is_said_of_replies_that_nobody_saw(pages: Pages, browser: Brows
         assert (page.locator("figure, .interval").count(), page.locator(".case .why").count()) == (0, 0)
         assert page.locator(".problem").count() == 1, "what they all say is said once"
         assert re.fullmatch(r"promptctl eval resume \w{8} --retry-errors", page.inner_text(".command code"))
+        faulty = "{ evaluation: 'e1', prompt: 'triage', errors: 1, error_types: { RenderError: 1 } }"
+        anew = page.evaluate(f"askAgain({faulty})[1].querySelector('code').textContent")
+        assert anew == "promptctl eval triage", "a mended prompt is a different one, with which nothing goes on"
         # A reply that does not fit the output schema is looked at by no check.
         page.evaluate("results.push({ status: 'failed', assertions: [], output: 'I do' })")
         counts = page.evaluate("fitting({ reply_sources: { model: 3, cache: 4 } })['output schema']")

@@ -58,7 +58,10 @@ function showButton(evaluation) {
 
 // What to do where nothing was graded: what went wrong, if it is one thing, and the command that asks again.
 function askAgain(evaluation) {
-  const again = evaluation.error_types?.ReplyNotRecorded ? `promptctl eval ${evaluation.prompt} --replies record` : `promptctl eval resume ${ending(evaluation.evaluation)} --retry-errors`;
+  const kinds = Object.keys(evaluation.error_types ?? {}), anew = `promptctl eval ${evaluation.prompt}`;
+  // The prompt or its cases are to be mended, and then are others, with which this evaluation cannot go on.
+  const isOfFiles = kinds.length && kinds.every((kind) => ["InputError", "RenderError", "RenderLimitExceeded"].includes(kind));
+  const again = kinds.includes("ReplyNotRecorded") ? `${anew} --replies record` : isOfFiles ? anew : `promptctl eval resume ${ending(evaluation.evaluation)} --retry-errors`;
   const command = evaluation.evaluation && evaluation.errors ? again : null;
   return [sharedWhy ? el("pre", { class: "problem" }, sharedWhy) : null,
     command ? el("p", { class: "command" }, el("code", {}, command), copyButton(command, "Copy", `Copy the command ${command}`)) : null];
