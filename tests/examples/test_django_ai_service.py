@@ -270,10 +270,11 @@ def test_a_page_costs_the_same_however_many_calls_there_are(
 def test_the_commands(service: Any, prompts: Path) -> None:
     from django.core.management import CommandError, call_command
 
-    assert service
+    service.call_ai_chat(user_prompt="x", prompt_type="docs/once")
     out, err = StringIO(), StringIO()
     call_command("check_prompts", stdout=out, stderr=err)
     assert "issues/feedback\tv1" in out.getvalue()
+    assert "docs/once\t-\tno file\t-\t1 call\t" in out.getvalue()
     assert "wrong.prompt.yaml" in err.getvalue()
     out = StringIO()
     call_command("test_prompt_templates", stdout=out)

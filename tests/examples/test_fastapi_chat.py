@@ -252,6 +252,13 @@ def test_the_queries_of_the_document_find_their_rows(chat: Chat) -> None:
         assert chat.query("debugging", prompt="tutor/copy", prompt_id=digests[number - 1]) == []
 
 
+def test_a_query_that_lacks_a_value_names_it(chat: Chat) -> None:
+    from app.query import main
+
+    with pytest.raises(SystemExit, match=r"^debugging needs prompt_id=…$"):
+        main("debugging", "prompt=tutor/quiz")
+
+
 def test_the_debugging_query_finds_messages_from_before_the_move_by_the_id_of_a_row(chat: Chat) -> None:
     """Their `prompt_id` is a number, which SQLite never finds equal to a text."""
     session = chat.begin()

@@ -33,6 +33,9 @@ def main(name: str = "", *given: str) -> None:
     if name not in known:
         sys.exit(f"name a query, one of {', '.join(known)}, and its values, such as session_id=1")
     values: dict[str, Any] = dict(each.split("=", 1) for each in given if "=" in each)
+    wanted = text((FOLDER / f"{name}.sql").read_text()).compile().params
+    if missing := [f"{each}=…" for each in wanted if each not in values]:
+        sys.exit(f"{name} needs {' '.join(missing)}")
     if values.get("session_id", "").isdigit():
         values["session_id"] = int(values["session_id"])
     try:

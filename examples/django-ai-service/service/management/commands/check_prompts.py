@@ -18,7 +18,8 @@ class Command(BaseCommand):
         """Write a line for each prompt."""
         for row in prompt_rows():
             labels = ", ".join(f"{name} {version}" for name, version in row.labels) or "-"
-            words = [row.id, row.version, row.status, labels, f"{row.calls} calls", row.cost, f"log: {row.kept}"]
+            calls = f"{row.calls} call{'' if row.calls == 1 else 's'}"
+            words = [row.id, row.version, row.status, labels, calls, row.cost, f"log: {row.kept}"]
             self.stdout.write("\t".join(words))
             if row.problem:
                 self.stderr.write(self.style.ERROR(row.problem))
