@@ -7,7 +7,7 @@ import sys
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import say, say_json, styled, tell, wrapped
+from promptctl.cli.output import say_json, say_wrapped, styled, tell
 from promptctl.errors import CHECK_FAILED
 from promptctl.reports.wording import count
 
@@ -32,15 +32,10 @@ def doctor(context: typer.Context, as_json: options.Json = False) -> None:
         say_json({"problems": number["problem"], "warnings": number["warning"], "checks": checks})
     else:
         for each in found:
-            first, *others = wrapped(each.message, _INDENT, sys.stdout)
             status = styled(each.status.ljust(_WIDTH), sys.stdout, fg=_COLOURS[each.status])
-            say(f"{status}{each.check.ljust(_WIDTH)}{first.removeprefix(_INDENT)}")
-            for line in (*others, *(part for text in (each.hint or "").splitlines() for part in _hint(text))):
-                say(line)
+            say_wrapped(each.message, _INDENT, f"{status}{each.check.ljust(_WIDTH)}")
+            for line in (each.hint or "").splitlines():
+                say_wrapped(f"→ {line}", _INDENT, dim=True)
         tell(f"{count(number['problem'], 'problem')}, {count(number['warning'], 'warning')}")
     if number["problem"]:
         raise typer.Exit(CHECK_FAILED)
-
-
-def _hint(text: str) -> list[str]:
-    return [styled(line, sys.stdout, dim=True) for line in wrapped(f"→ {text}", _INDENT, sys.stdout)]

@@ -20,9 +20,7 @@ def show_help(
     command: Any = context.find_root().command
     about: Any = context.find_root()
     left = list(words or ())
-    while left:
-        if not hasattr(command, "resolve_command"):
-            break
+    while left and hasattr(command, "resolve_command"):
         name, command, left = command.resolve_command(about, left)
         about = type(about)(command, info_name=name, parent=about)
     if left:

@@ -121,16 +121,11 @@ def show_log(context: typer.Context, label: options.Label, as_json: options.Json
     if as_json:
         say_json([event.as_dict() for event in events])
         return
-    rows = [
-        (event.n, event.action, event.version, *_moved(event), event.evaluation or (None if is_terminal() else "-"))
-        for event in events
-    ]
-    has_evidence = any(event.evaluation for event in events)
     columns = ["N", "Action", "Version", "Commit", _dates(events), "By", "Reason"]
-    if has_evidence or not is_terminal():
-        say_table([*columns, "Evaluation"], rows, right=["N"], texts=["By", "Reason"])
-    else:
-        say_table(columns, [row[:-1] for row in rows], right=["N"], texts=["By", "Reason"])
+    if not is_terminal() or any(event.evaluation for event in events):
+        columns.append("Evaluation")
+    rows = [(event.n, event.action, event.version, *_moved(event), event.evaluation or None) for event in events]
+    say_table(columns, [row[: len(columns)] for row in rows], right=["N"], texts=["By", "Reason"])
 
 
 @app.command("at")

@@ -11,12 +11,12 @@ from promptctl.cli import options
 from promptctl.cli.commands import argument
 from promptctl.cli.output import say, say_json, say_wrapped, styled, tell, tell_problems
 from promptctl.cli.tables import say_table
+from promptctl.errors import CHECK_FAILED
 from promptctl.reports.wording import count, name_some
 
 if TYPE_CHECKING:
     from promptctl import Offering, SourceStanding
 
-_OUTDATED = 1
 EXAMPLES = """\
   promptctl outdated
   promptctl library
@@ -40,7 +40,7 @@ def outdated(context: typer.Context, as_json: options.Json = False) -> None:
     for error in {each.source.url: each.error for each in found if each.error is not None}.values():
         raise error
     if any(each.is_outdated for each in found):
-        raise typer.Exit(_OUTDATED)
+        raise typer.Exit(CHECK_FAILED)
 
 
 def _row(found: SourceStanding) -> list[str]:

@@ -16,7 +16,7 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.output import flat, say, say_json, tell, tell_hint, told_moment, warn
-from promptctl.errors import UsageError, printable
+from promptctl.errors import CHECK_FAILED, UsageError, printable
 from promptctl.reports.wording import count
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def verify_log(
         if not found.is_sound:
             tell_hint("keep this file as it is; compare it with a copy that promptctl log backup made")
     if not found.is_sound:
-        raise typer.Exit(1)
+        raise typer.Exit(CHECK_FAILED)
 
 
 def redact_log(

@@ -343,23 +343,23 @@ def _split(text: str, option: str) -> tuple[str, str]:
 
 
 def _read_file(path: str, stdin_used_by: list[str], option: str) -> bytes:
+    too_large = UsageError(f"{option}: `{printable(path)}` is larger than {MAX_BYTES >> 20} MiB")
     if path == "-":
         if stdin_used_by:
             raise UsageError(f"standard input is already read by {stdin_used_by[0]}; {option} cannot read it again")
         stdin_used_by.append(option)
         data = sys.stdin.buffer.read(MAX_BYTES + 1)
-    else:
-        from promptctl.workspace.given_files import read_given  # few commands are given a file
+        if len(data) > MAX_BYTES:
+            raise too_large
+        return data
+    from promptctl.workspace.given_files import read_given  # few commands are given a file
 
-        try:
-            return read_given(Path(path), MAX_BYTES)
-        except OSError as error:
-            if error.errno == errno.EFBIG:
-                raise UsageError(f"{option}: `{printable(path)}` is larger than {MAX_BYTES >> 20} MiB") from error
-            raise UsageError(f"{option}: cannot read `{printable(path)}`: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"{option}: `{printable(path)}` is larger than {MAX_BYTES // 1024 // 1024} MiB")
-    return data
+    try:
+        return read_given(Path(path), MAX_BYTES)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise too_large from error
+        raise UsageError(f"{option}: cannot read `{printable(path)}`: {error.strerror}") from error
 
 
 def tell_unknown(version: Version) -> None:

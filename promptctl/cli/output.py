@@ -104,10 +104,11 @@ def say_command(line: str) -> None:
     stream.write(_encodable(_harmless(line), stream) + "\n")
 
 
-def say_wrapped(text: str, indent: str = "", **style: Any) -> None:
-    """Print a sentence on stdout; on a terminal its lines end between words."""
+def say_wrapped(text: str, indent: str = "", heading: str = "", **style: Any) -> None:
+    """Print a sentence on stdout; on a terminal its lines end between words. A heading takes the first indent's place."""
     for line in wrapped(text, indent, sys.stdout):
-        say(indent + styled(line.removeprefix(indent), sys.stdout, **style))
+        say((heading or indent) + styled(line.removeprefix(indent), sys.stdout, **style))
+        heading = ""
 
 
 def wrapped(text: str, indent: str, stream: TextIO) -> list[str]:

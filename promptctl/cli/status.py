@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import columns, flat, format_version, say, say_json, styled, tell, told_moment, wrapped
+from promptctl.cli.output import columns, flat, format_version, say, say_json, say_wrapped, styled, tell, told_moment
 from promptctl.errors import USAGE, WorkspaceNotFound
 from promptctl.reports.wording import count, format_count, format_known, name_some
 
@@ -107,15 +107,11 @@ def _say_steps(found: Standing) -> None:
             say(f"{heading}{command}{styled(step.why, sys.stdout, dim=True)}")
         else:
             say(f"{heading}{command.rstrip()}")
-            for line in wrapped(step.why, f"{_INDENT}  ", sys.stdout):
-                say(styled(line, sys.stdout, dim=True))
+            say_wrapped(step.why, f"{_INDENT}  ", dim=True)
 
 
 def _line(heading: str, text: str, **style: str) -> None:
-    first, *others = wrapped(text, _INDENT, sys.stdout)
-    say(heading.ljust(_WIDTH) + styled(first.removeprefix(_INDENT), sys.stdout, **style))
-    for line in others:
-        say(styled(line, sys.stdout, **style))
+    say_wrapped(text, _INDENT, heading.ljust(_WIDTH), **style)
 
 
 def _evaluations(found: Standing) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -34,7 +36,11 @@ def watch(
     if context.find_root().params.get("snapshot") is not None:
         raise UsageError("--watch looks at files, and a snapshot does not change")
     end_waiting(context)
-    rounds = _Rounds(context, request, output, base, rule)
+
+    def open_here() -> Workspace:
+        return open_workspace(context.obj, on_warning=warn, refresh_s=0)
+
+    rounds = _Rounds(context, output, base, rule, open_here, EvaluationWatch(open_here, request))
     try:
         while rounds.evaluate():
             sys.stdout.flush()
@@ -46,31 +52,26 @@ def watch(
     raise typer.Exit(rounds.code)
 
 
+@dataclass
 class _Rounds:
     """The rounds of one command; `code` is the exit code that it would have now."""
 
-    def __init__(
-        self,
-        context: typer.Context,
-        request: EvaluationRequest,
-        output: OutputOptions,
-        base: str | None,
-        rule: dict[str, Any],
-    ) -> None:
-        self._context = context
-        self._output = output
-        self._base, self._rule = base, rule
-        self._told: set[str] = set()
-        self._number = 0
-        self.watch = EvaluationWatch(self._open, request)
-        self.code = OK
+    context: typer.Context
+    output: OutputOptions
+    base: str | None
+    rule: dict[str, Any]
+    open_workspace: Callable[[], Workspace]
+    watch: EvaluationWatch
+    code: int = OK
+    number: int = 0
+    told: set[str] = field(default_factory=set)
 
     def evaluate(self) -> bool:
         """Evaluate what is not as it was, and show it; False if no round is to follow."""
-        self._number += 1
+        self.number += 1
         broken = BrokenFiles()
         try:
-            with EvaluationProgress(self._context) as progress:
+            with EvaluationProgress(self.context) as progress:
                 found = self._evaluate(progress, broken)
         except PromptctlError as error:
             if error not in broken:
@@ -78,48 +79,45 @@ class _Rounds:
             self.code = broken.worst_with(error.exit_code)
             # What is wrong with the command itself, such as a prompt that is not there, no save of a file mends.
             is_command = isinstance(error, (UsageError, WorkspaceError)) and not isinstance(error, InvalidFiles)
-            return bool(self.watch.files) and not (self._number == 1 and is_command)
+            return bool(self.watch.files) and not (self.number == 1 and is_command)
         self._show(found, broken)
         if self.watch.is_spent:
             tell("stopped watching: --max-cost lets this command spend no more")
         return self.watch.stopped not in ("max-cost", "interrupted")
 
     def _evaluate(self, progress: EvaluationProgress, broken: BrokenFiles) -> list[Evaluation] | Against:
-        if self._base is None:
+        if self.base is None:
             return self.watch.evaluate(progress, on_broken=broken.tell)
-        return self.watch.evaluate_against(self._base or None, self._rule, progress, on_broken=broken.tell)
+        return self.watch.evaluate_against(self.base or None, self.rule, progress, on_broken=broken.tell)
 
     def _show(self, found: list[Evaluation] | Against, broken: BrokenFiles) -> None:
         left = OK
         if found.heads if isinstance(found, Against) else found:
-            with self._open() as workspace:
+            with self.open_workspace() as workspace:
                 if isinstance(found, Against):
-                    if not self._base and found.base and self._number == 1:
+                    if not self.base and found.base and self.number == 1:
                         tell(f"compared with @{found.base.partition('@')[2]}")
-                    say_against(found, as_json=self._output.as_json, is_brief=True)
+                    say_against(found, as_json=self.output.as_json, is_brief=True)
                 else:
-                    say_evaluations(workspace, found, as_json=self._output.as_json)
+                    say_evaluations(workspace, found, as_json=self.output.as_json)
                 sys.stdout.flush()
                 left = write_each(
-                    self._output.reports, partial(self._write, workspace), "the next round writes it again"
+                    self.output.reports, partial(self._write, workspace), "the next round writes it again"
                 )
-                for notice in set(workspace.notices) - self._told:
-                    self._told.add(notice)
+                for notice in set(workspace.notices) - self.told:
+                    self.told.add(notice)
                     warn(notice)
-        elif self._output.as_json and self._number == 1:
+        elif self.output.as_json and self.number == 1:
             say_json([])
         elif not broken:
             tell("nothing that is evaluated was changed")
         latest = [*self.watch.latest.values()]
-        code = exit_code_of(latest) if self._base is None else self.watch.latest_against.decision.exit_code
+        code = exit_code_of(latest) if self.base is None else self.watch.latest_against.decision.exit_code
         self.code = broken.worst_with(code) or left
 
     def _write(self, workspace: Workspace, path: Path) -> None:
-        if self._base is None:
+        if self.base is None:
             workspace.results.export([*self.watch.latest.values()], path)
         else:
             against = self.watch.latest_against
             workspace.results.export_comparisons(against.compared, path, against.alone)
-
-    def _open(self) -> Workspace:
-        return open_workspace(self._context.obj, on_warning=warn, refresh_s=0)
