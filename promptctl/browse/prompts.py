@@ -21,9 +21,9 @@ from promptctl import (
     PromptSummary,
     VersionEntry,
     Workspace,
-    errors,
 )
 from promptctl.browse.views import PageRequest, View, tried
+from promptctl.reports.asked import content_texts
 from promptctl.reports.wording import as_text, count, without_commit
 
 _ON_A_PAGE = 100
@@ -99,13 +99,11 @@ def prompt(request: PageRequest) -> View:
     workspace, ref = request.workspace, request.needed("ref")
     page = workspace.page(ref)
     found = page.prompt
-    no_versions: list[VersionEntry] = []
-    versions, no_history = tried(lambda: workspace.history(found.id), no_versions)
+    versions, no_history = tried(lambda: workspace.history(found.id), list[VersionEntry]())
     most = len(versions) if request.one("versions") == "all" else _VERSIONS
     results, _ = tried(lambda: _last_results(workspace, found.id), dict[str, list[EvaluationRow]]())
     totals = _totals(workspace, page)
-    no_budgets: list[BudgetStatus] = []
-    budgets, _ = tried(workspace.budgets.all, no_budgets)
+    budgets, _ = tried(workspace.budgets.all, list[BudgetStatus]())
     values = {
         "page": page,
         "ref": ref,
@@ -196,28 +194,19 @@ def _own_first(rows: Sequence[EvaluationRow], model: str | None) -> Sequence[Eva
 
 def _labels(workspace: Workspace, prompt_id: str) -> list[LabelState]:
     """Return every label that the prompt has or had; outside Git there are none."""
-    try:
-        states = workspace.labels.here().states
-    except errors.PromptctlError:
-        return []
-    return [state for (prompt, _), state in states.items() if prompt == prompt_id]
+    found, _ = tried(lambda: [*workspace.labels.here().states.values()], list[LabelState]())
+    return [state for state in found if state.prompt == prompt_id]
 
 
 def _message(item: Message | Placeholder, engine: str) -> Mapping[str, Any]:
     if isinstance(item, Placeholder):
         return {"role": "messages", "placeholder": item.input, "parts": (), "extra": {}}
-    parts = [item.content] if isinstance(item.content, str) else [_part(part) for part in item.content]
     return {
         "role": item.role,
         "placeholder": None,
-        "parts": [list(_template_pieces(part.rstrip("\n"), engine)) for part in parts],
+        "parts": [list(_template_pieces(part.rstrip("\n"), engine)) for part in content_texts(item.content)],
         "extra": {name: as_text(value) for name, value in item.extra.items()},
     }
-
-
-def _part(part: Mapping[str, Any]) -> str:
-    is_text = part.get("type") == "text" and set(part) <= {"type", "text"}
-    return str(part.get("text", "")) if is_text else f"[{as_text(part)}]"
 
 
 def _template_pieces(text: str, engine: str) -> Iterator[tuple[bool, str]]:

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, pass_context
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
@@ -19,7 +18,6 @@ from promptctl.browse.views import View
 from promptctl.reports.wording import (
     as_text,
     count,
-    format_bytes,
     format_cost,
     format_count,
     format_latency,
@@ -64,7 +62,6 @@ def pretty(value: Any) -> str:
 _FILTERS = {
     "text": as_text,
     "many": count,
-    "bytes": format_bytes,
     "cost": short_cost,
     "exact_cost": format_cost,
     "number": format_count,
@@ -90,7 +87,7 @@ class Rendering:
 
     def __init__(self, workspace_name: str, program: str, navigation: Mapping[str, str]) -> None:
         self._environment = environment = Environment(
-            loader=FunctionLoader(asset_of_pages),
+            loader=PackageLoader("promptctl.browse", "pages"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -130,8 +127,3 @@ class Rendering:
     def end(self, words: str) -> bytes:
         """Return the end of a page that cannot go on, with why."""
         return Markup('<p class="note">This page ends here: {}</p>').format(visible(words)).encode()
-
-
-def asset_of_pages(name: str) -> str:
-    """Return a template of `pages/`."""
-    return (resources.files("promptctl.browse") / "pages" / name).read_text(encoding="utf-8")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from promptctl.cli.output import flat, say, say_json, styled, tell, told_moment,
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
 from promptctl.errors import InvalidFiles, UsageError
+from promptctl.reports.asked import content_texts
 from promptctl.reports.wording import as_text, format_cost, format_count, format_latency, format_spent, without_address
 
 if TYPE_CHECKING:
@@ -187,18 +188,11 @@ def _say_message(item: Message | Placeholder, engine: str) -> None:
         say()
         return
     say(role_heading(item.role))
-    parts = [item.content] if isinstance(item.content, str) else [_part(part) for part in item.content]
-    for part in parts:
+    for part in content_texts(item.content):
         say(template(part.rstrip("\n"), engine))
     for name, value in item.extra.items():
         say(f"[{name}: {as_text(value)}]")
     say()
-
-
-def _part(part: Mapping[str, Any]) -> str:
-    if part.get("type") == "text" and set(part) <= {"type", "text"}:
-        return str(part.get("text", ""))
-    return f"[{as_text(part)}]"
 
 
 def _say_latest(latest: Execution) -> None:

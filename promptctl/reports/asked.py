@@ -49,3 +49,13 @@ def message_texts(messages: Messages | None) -> Iterator[tuple[str, str]]:
     """Yield the role and the text of each message; what is no text, such as a picture or a tool call, as JSON."""
     for message in messages or ():
         yield str(message.get("role")), as_text(message.get("content") or message.get("tool_calls") or "")
+
+
+def content_texts(content: str | Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the texts of a message before it is rendered; of a part that is no text, such as an image, its JSON."""
+
+    def shown(part: Mapping[str, Any]) -> str:
+        is_text = part.get("type") == "text" and part.keys() <= {"type", "text"}
+        return str(part.get("text", "")) if is_text else f"[{as_text(part)}]"
+
+    return [content] if isinstance(content, str) else [*map(shown, content)]

@@ -126,7 +126,7 @@ function fitting(evaluation) {
 }
 
 function chartNodes() {
-  const trend = versions(data.trend, data.moves || []), byVersion = trend ? [figure("How does each version do?", data.trend_note, trend)] : [];
+  const trend = versions(data.trend, data.moves || []), byVersion = trend ? [figure("How does each version do?", null, trend)] : [];
   if (data.evaluations.length === 1) {
     const [one] = data.evaluations, values = (key) => results.filter(hasReply).map((result) => result[key]);
     const isMissed = (counts) => counts.passed < counts.cases;

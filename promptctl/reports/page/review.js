@@ -74,7 +74,7 @@ function reviewNodes(review) {
   const bars = review.rows.map((row) => row.bar).filter(Boolean);
   const widest = Math.max(0.05, ...bars.flatMap((bar) => [Math.abs(bar.low), Math.abs(bar.high)]));
   const isSaid = review.rows.some((row) => row.certainty && review.decision.endsWith(row.reason));
-  const told = [isSaid || review.passed || !review.decision ? null : el("p", { class: `decision ${review.passed ? "passed" : "failed"}` }, unbroken(review.decision)),
+  const told = [isSaid || review.passed || !review.decision ? null : el("p", { class: "decision" }, unbroken(review.decision)),
     review.warnings.map((warning) => el("p", { class: "decision warning" }, warning))].flat().filter(Boolean);
   return [told.length ? el("div", { class: "told" }, told) : null, commandNode(review.evaluate, "Copy the command that evaluates it"),
     list("What breaks", review.breaks), list("Files that cannot be used", review.problems),
