@@ -70,12 +70,14 @@ class PromptSteps:
     costs: dict[int, int] = field(default_factory=dict)
     steps: dict[StepKey, StepSums] = field(default_factory=dict)
 
-    def take(self, steps: Mapping[StepKey, StepSums]) -> None:
-        """Add these steps, of which it has none."""
-        self.steps.update(steps)
+    @classmethod
+    def of(cls, steps: dict[StepKey, StepSums]) -> PromptSteps:
+        """Return the calls of these steps."""
+        found = cls(steps=steps)
         for sums in steps.values():
-            self.total.add(sums.fact)
-            add_counts(self.costs, sums.costs)
+            found.total.add(sums.fact)
+            add_counts(found.costs, sums.costs)
+        return found
 
     @property
     def average_cost(self) -> float | None:
@@ -169,10 +171,7 @@ def steps_by_prompt(cells: CallCells, begin: float, end: float) -> dict[str, Pro
             found = steps.setdefault(key.prompt, {}).setdefault(StepKey(at, key.version, key.label), StepSums())
             found.fact.count(key, sums)
             add_counts(found.costs, sums.costs)
-    by_prompt = {prompt: PromptSteps() for prompt in steps}
-    for prompt, of_prompt in steps.items():
-        by_prompt[prompt].take(of_prompt)
-    return by_prompt
+    return {prompt: PromptSteps.of(of_prompt) for prompt, of_prompt in steps.items()}
 
 
 def shifts(
@@ -235,10 +234,7 @@ def _by_version(label: str, *sides: PromptSteps) -> dict[str, PromptSteps]:
         for key, sums in side.steps.items():
             if key.label == label and key.version is not None:
                 steps.setdefault(key.version, {})[key] = sums
-    found = {version: PromptSteps() for version in steps}
-    for version, of_version in steps.items():
-        found[version].take(of_version)
-    return found
+    return {version: PromptSteps.of(of_version) for version, of_version in steps.items()}
 
 
 def _move(windows: Windows, label: str, moves: Moves, calls: Mapping[str, int]) -> tuple[Move | None, list[str]]:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from promptctl.comparisons.compared import Compared
-from promptctl.differences.diff import Break
 from promptctl.errors import Problem
 from promptctl.files.plain import bare_keys
 from promptctl.files.wording import version_keys, version_number
 from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison_json import comparison_as_dict, joint_as_dict
 from promptctl.reports.review import OF_TIME, edit_lines, is_timed_pair, readable, reproduce, stable_head, warnings
-from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide
+from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review
 
 
 def review_as_dict(review: Review) -> dict[str, Any]:
     """JSON-able, with stable keys, and without secrets."""
+    head = review.head
     found: dict[str, Any] = {
-        "base": _side(review.base) | {"tip": review.tip.commit, "tip_name": review.tip.name},
-        "head": _side(review.head) | {"name": review.head.name, "work_tree": review.head.commit is None},
+        "base": {"commit": review.base.commit, "tip": review.tip.commit, "tip_name": review.tip.name},
+        "head": {"commit": head.commit, "name": head.name, "work_tree": head.commit is None},
         "passed": review.decision.is_passed,
         "state": review.state,
         "exit_code": review.decision.exit_code,
@@ -44,12 +43,7 @@ def review_as_dict(review: Review) -> dict[str, Any]:
         "label_moves": [_move(move) for move in review.moves],
         "reproduce": reproduce(review),
     }
-    hidden: dict[str, Any] = review.hide(found)
-    return hidden
-
-
-def _side(side: ReviewSide) -> dict[str, Any]:
-    return {"commit": side.commit}
+    return cast("dict[str, Any]", review.hide(found))
 
 
 def _prompt(prompt: PromptReview) -> dict[str, Any]:
@@ -62,8 +56,8 @@ def _prompt(prompt: PromptReview) -> dict[str, Any]:
         "behaviour_changed": prompt.is_other_behaviour,
         "base_digest": prompt.base.digest if prompt.base else None,
         "head_digest": prompt.head.digest if prompt.head else None,
-        "breaks_callers": [_break(each) for each in prompt.breaks_callers],
-        "breaks_consumers": [_break(each) for each in prompt.breaks_consumers],
+        "breaks_callers": [asdict(each, dict_factory=bare_keys) for each in prompt.breaks_callers],
+        "breaks_consumers": [asdict(each, dict_factory=bare_keys) for each in prompt.breaks_consumers],
         "base_problems": [_problem(each) for each in prompt.base_problems],
         "head_problems": [_problem(each) for each in prompt.head_problems],
         "diff": prompt.diff.to_data() if prompt.diff else None,
@@ -126,10 +120,6 @@ def _move(move: LabelMove) -> dict[str, Any]:
         "reason": event.reason or None,
         "evaluation": event.evaluation or None,
     }
-
-
-def _break(found: Break) -> Mapping[str, str]:
-    return asdict(found, dict_factory=bare_keys)
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
