@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from promptctl.assertions.assertion import Assertion, Subject
-from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
+from promptctl.assertions.outcome import EarlyOutcome, Outcome, Ungraded, decided, shown
 from promptctl.assertions.shapes import is_share
 from promptctl.files.names import DATASETS, resolve_path
 from promptctl.files.tree import Tree
@@ -28,10 +28,12 @@ def python(subject: Subject, assertion: Assertion) -> Outcome:
     function: Function = assertion.ready
     part = assertion.part(subject)
     try:
-        given = function(part, _call_context(subject))
+        # What it gives may fail too, as soon as it is looked at.
+        return _read(function(part, _call_context(subject)), function.__name__, assertion, part)
+    except EarlyOutcome:
+        raise
     except (Exception, SystemExit) as error:
         raise Ungraded(f"{function.__name__} raised {type(error).__name__}: {error}", got=part) from error
-    return _read(given, function.__name__, assertion, part)
 
 
 def _call_context(subject: Subject) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from promptctl.versions.former_ids import former_ids, live_labels
 from promptctl.versions.moment import Moment
 from promptctl.versions.prompt_at_version import PromptAtVersion, parse_ref
 
-UnaskedThen = Callable[["Moment", Sequence["LabelEvent"]], Set[str]]
+UnaskedThen = Callable[[Moment, Sequence[LabelEvent]], Set[str]]
 """Returns the tag objects of those moves that were made when no signature was asked for."""
 
 

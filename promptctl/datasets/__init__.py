@@ -1,0 +1,1 @@
+"""The files of cases: read, checked, selected, split, compared; and which dataset tests which prompt."""

@@ -64,10 +64,10 @@ class Known:
         """Count inputs among those that are there."""
         self._add(_form(inputs))
 
-    def like(self, inputs: Mapping[str, Any], threshold: float = ALIKE) -> int | None:
+    def like(self, inputs: Mapping[str, Any]) -> int | None:
         """Return the place of the first that these are like; None if there is none."""
         form = _with_rests(_form(inputs), self._common)
-        return next((at for at, each in self._of_key[form.key] if _share(each, form, threshold) is not None), None)
+        return next((at for at, each in self._of_key[form.key] if _share(each, form, ALIKE) is not None), None)
 
     def _add(self, form: _Form) -> None:
         self._of_key[form.key].append((self._count, _with_rests(form, self._common)))

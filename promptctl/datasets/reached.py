@@ -5,15 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
 from promptctl.files.names import DATASETS, ROW_SUFFIXES, is_dataset, is_human_labels, is_prompt_file, is_recording
 from promptctl.files.tree import Tree, prompt_files
-
-if TYPE_CHECKING:
-    pass
-
 
 # A text in which a path may be written so that its letters do not stand in it: an escape, a name made of several.
 _ESCAPE = re.compile(rb"\\[xuUN0-7\r\n]")

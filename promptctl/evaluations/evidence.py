@@ -20,12 +20,9 @@ from promptctl.versions.prompt_at_version import Version
 def open_sound(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset | None:
     """Return the dataset, counted; None if it is wrong or missing: then nothing can have passed on it."""
     try:
-        dataset = index.open(path, prompt)
+        return index.checked(path, prompt)
     except (FileNotFoundError, WorkspaceError):
         return None
-    if any(problem.severity == "error" for problem in dataset.check(prompt)):
-        return None
-    return dataset
 
 
 def lack_of(context: Context, row: EvaluationRow, dataset: Dataset, prompt: Prompt, model: str | None) -> str | None:

@@ -8,6 +8,10 @@
     bootstrap       the paired bootstrap of cases or whole clusters, studentized
     scores          test and intervals of a mean difference, of one pivot
     multiplicity    Holm's correction over metrics
+    agreement       of one rater with another, or with a judge; a rate corrected for a judge's errors
+    raters          agreement of any number of raters
+    ratios          a ratio of two means or medians
+    changes         a share before and after, with bursts
     planning        the smallest difference that could be seen, and the cases it would take
     metric          one metric on both sides of a comparison, with all of the above
 

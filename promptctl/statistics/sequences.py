@@ -233,11 +233,11 @@ def _first(is_true: Callable[[int], bool], low: int, high: int) -> int:
     return low
 
 
-def edge(is_refused: Callable[[float], bool], outer: float, inner: float, halvings: int = _HALVINGS) -> float:
+def edge(is_refused: Callable[[float], bool], outer: float, inner: float) -> float:
     """Return where points towards `outer` begin to be refused, from `inner`, which is not; `outer` if none is."""
     if not is_refused(outer):
         return outer
-    for _ in range(halvings):
+    for _ in range(_HALVINGS):
         middle = (outer + inner) / 2
         outer, inner = (middle, inner) if is_refused(middle) else (outer, middle)
     return outer
