@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from promptctl.files.tree import MAX_BYTES, is_lfs_pointer
 from promptctl.git.objects import GitObject
 from promptctl.git.repository import Git
-from promptctl.git.trees import CommitTree
+from promptctl.git.trees import CommitTree, Entry
 
 TREES_KEPT = 8
 _FILES_KEPT, _FILE_KEPT_BYTES = 64, 64 << 10
@@ -37,31 +37,38 @@ class CommitTrees:
 
     def __init__(self, git: Git) -> None:
         self._git = git
-        self._kept: OrderedDict[str, CommitTree] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], CommitTree] = OrderedDict()
         self._recent = RecentFiles()
         self._lock = threading.Lock()
 
-    def at(self, commit: str) -> CommitTree:
-        """Return the workspace at a commit, given by its full id."""
+    def at(self, commit: str, prefix: str | None = None) -> CommitTree:
+        """Return the workspace at a commit, given by its full id; `prefix` is as in `CommitTree`."""
+        key = commit, self._git.prefix if prefix is None else prefix
         with self._lock:
-            tree = self._kept.pop(commit, None) or CommitTree(self._git, commit, recent=self._recent)
-            self._kept[commit] = tree
+            tree = self._kept.pop(key, None) or CommitTree(self._git, *key, recent=self._recent)
+            self._kept[key] = tree
             if len(self._kept) > TREES_KEPT:
                 self._kept.popitem(last=False)
             return tree
 
-    def read_ahead(self, wanted: Sequence[tuple[str, str]]) -> None:
-        """Read a file of each of a few commits and the folders on the way to it, those of one depth in one go.
+    def read_ahead(self, wanted: Sequence[tuple[CommitTree, str]]) -> None:
+        """Read a file of each of a few trees and the folders on the way to it, those of one depth in one go.
 
-        `wanted` are commits and paths from the repository's root. What is missing is left to who asks for it.
+        Paths are from the repository's root. What is missing is left to who asks for it.
         """
-        ways = [(self.at(commit), path.split("/")) for commit, path in wanted[:TREES_KEPT]]
+        ways = [(tree, path.split("/")) for tree, path in wanted]
         commits = self._git.objects.read_all([tree.commit for tree, _ in ways])
         ids = [each.data[5 : 5 + len(each.id)].decode() if each and each.data else None for each in commits]
         for depth in range(max((len(way) for _, way in ways), default=-1) + 1):
-            there = [n for n, id_ in enumerate(ids) if id_ is not None]
-            found = self._git.objects.read_all([ids[n] or "" for n in there], max_bytes=MAX_BYTES)
-            for n, each in zip(there, found, strict=True):
+            asked = {}
+            for n, (tree, way) in enumerate(ways):
+                folder = tree.kept_folder("/".join(way[:depth]))
+                if folder is not None:
+                    ids[n] = _next(folder, way, depth)
+                elif (id_ := ids[n]) is not None:
+                    asked[n] = id_
+            found = self._git.objects.read_all(asked.values(), max_bytes=MAX_BYTES)
+            for n, each in zip(asked, found, strict=True):
                 ids[n] = self._keep(*ways[n], depth, each)
 
     def _keep(self, tree: CommitTree, way: Sequence[str], depth: int, found: GitObject | None) -> str | None:
@@ -73,7 +80,10 @@ class CommitTrees:
         if found.kind != "tree":
             return None
         try:
-            entries = tree.keep_folder("/".join(way[:depth]), found.data)
+            return _next(tree.keep_folder("/".join(way[:depth]), found.data), way, depth)
         except ValueError:  # it is damaged
             return None
-        return entries[way[depth]].id if depth < len(way) and way[depth] in entries else None
+
+
+def _next(folder: Mapping[str, Entry], way: Sequence[str], depth: int) -> str | None:
+    return folder[way[depth]].id if depth < len(way) and way[depth] in folder else None

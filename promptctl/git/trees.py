@@ -40,12 +40,15 @@ _SUBMODULE = "160000"
 _KINDS = {"120000": "a symbolic link", _SUBMODULE: "a submodule"}
 _CHECK_OUT = "this is a sparse checkout; git sparse-checkout add FOLDER brings more"
 IN_SUBMODULE = "versions and labels of its prompts are counted in its own repository"
+_SPLIT = 'split it: texts into partials ({% include "name.j2" %}), cases into rows of their own (cases: name.jsonl)'
 _READ_BYTES = 1 << 20
 # Beyond any file that is read: a sparse one of terabytes takes no space on the disk.
 _MOST_HASHED = 1 << 30
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """What a folder has under one name: its mode in octal, and the id of its object."""
+
     mode: str
     id: str
 
@@ -185,7 +188,7 @@ class CommitTree:
         self.commit: str = commit
         self.git = git
         self._prefix = git.prefix if prefix is None else prefix
-        self._folders: dict[str, dict[str, _Entry]] = {}
+        self._folders: dict[str, dict[str, Entry]] = {}
         self._recent = recent
 
     @cached_property
@@ -247,7 +250,7 @@ class CommitTree:
         """Return the files at the top; see `promptctl.files.tree.ListedTree.top_files`."""
         return sorted(name for name, entry in self._top().items() if entry.mode != _FOLDER)
 
-    def _top(self) -> dict[str, _Entry]:
+    def _top(self) -> dict[str, Entry]:
         return self._contents([self._prefix.rstrip("/")])[0]
 
     def repository_inside(self, path: str) -> None:
@@ -287,9 +290,9 @@ class CommitTree:
             return list(self.prompt_blobs(DEFAULT_PLACES).values())
         return list(self.prompt_blobs().values()) if self.places.folder_of(path) is not None else []
 
-    def _below(self, folder: str) -> list[tuple[str, _Entry]]:
+    def _below(self, folder: str) -> list[tuple[str, Entry]]:
         """Return everything below a folder that is no folder itself, with its path; unsorted."""
-        found: list[tuple[str, _Entry]] = []
+        found: list[tuple[str, Entry]] = []
         folders = [(self._prefix + folder).rstrip("/")]
         while folders:
             entries = [
@@ -301,16 +304,16 @@ class CommitTree:
             folders = [path for path, entry in entries if entry.mode == _FOLDER]
         return found
 
-    def _entry(self, path: str) -> _Entry | None:
+    def _entry(self, path: str) -> Entry | None:
         return self._entry_at(self._prefix + path) if path else None
 
     # --- from here on, paths are relative to the repository's root -----------------------------------------------
 
-    def _entry_at(self, path: str) -> _Entry | None:
+    def _entry_at(self, path: str) -> Entry | None:
         parent, _, name = path.rpartition("/")
         return self._contents([parent])[0].get(name)
 
-    def _contents(self, folders: Sequence[str]) -> list[dict[str, _Entry]]:
+    def _contents(self, folders: Sequence[str]) -> list[dict[str, Entry]]:
         """Return the entries of folders by name; those that were not read yet are read together."""
         ids = {folder: self._tree_id(folder) for folder in folders if folder not in self._folders}
         wanted = [id_ for id_ in ids.values() if id_ is not None]
@@ -326,7 +329,11 @@ class CommitTree:
                 raise GitError(message, hint=REFETCH) from error
         return [self._folders[folder] for folder in folders]
 
-    def keep_folder(self, folder: str, data: bytes) -> dict[str, _Entry]:
+    def kept_folder(self, folder: str) -> dict[str, Entry] | None:
+        """Return the entries of a folder that was read before; None if it was not."""
+        return self._folders.get(folder)
+
+    def keep_folder(self, folder: str, data: bytes) -> dict[str, Entry]:
         """Keep a folder, given as the bytes of its tree object; return its entries. Raises `ValueError` if damaged."""
         found = self._folders[folder] = _entries(data, len(self.commit) // 2)
         return found
@@ -342,15 +349,15 @@ class CommitTree:
         return commit.data[5 : 5 + len(self.commit)].decode()  # after the word `tree`
 
 
-def _entries(tree: bytes, id_bytes: int) -> dict[str, _Entry]:
+def _entries(tree: bytes, id_bytes: int) -> dict[str, Entry]:
     """Read a tree object: `<mode> <name>`, a null byte and the bytes of an id, again and again."""
-    found: dict[str, _Entry] = {}
+    found: dict[str, Entry] = {}
     at = 0
     while at < len(tree):
         end = tree.index(b"\0", at)
         mode, _, name = tree[at:end].partition(b" ")
         at = end + 1 + id_bytes
-        found[_text(name)] = _Entry(mode.decode(), tree[end + 1 : at].hex())
+        found[_text(name)] = Entry(mode.decode(), tree[end + 1 : at].hex())
     return found
 
 
@@ -401,7 +408,7 @@ def _refused(path: str, why: str, hint: str | None = None) -> WorkspaceError:
 
 
 def _too_large(path: str, size: int, max_bytes: int) -> WorkspaceError:
-    return _refused(path, f"has {size:,} bytes; at most {max_bytes:,} are read", "split it")
+    return _refused(path, f"has {size:,} bytes; at most {max_bytes:,} are read", _SPLIT)
 
 
 def blob_of(tree: CommitTree | WorkTree, path: str, like: str) -> str | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import islice
 
 from promptctl.errors import Problem, WorkspaceError, quote
 from promptctl.files.names import PROMPTS
 from promptctl.files.sources import Cache
+from promptctl.git.kept_trees import TREES_KEPT, CommitTrees
 from promptctl.git.repository import Git, GitRef
-from promptctl.git.trees import CommitTree
 from promptctl.labels.chains import LabelTags, bad_tag, odd_name, read_events
 from promptctl.labels.remote import Remote, short
 from promptctl.labels.tags import LabelEvent, parse_name
@@ -98,33 +99,54 @@ def _chains(events: Sequence[LabelEvent], objects: Mapping[str, str]) -> list[Pr
 def _targets(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:
     """Return commits that do not hold the prompt, or hold a different text from the one that the event recorded."""
     problems: list[Problem] = []
-    cache: Cache = {}
     found = git.objects.read_all([f"{event.commit}:{event.path}" for event in events], max_bytes=0)
-    for event, file in zip(events, found, strict=True):
+    held = [event for event, file in zip(events, found, strict=True) if file is not None and file.kind == "blob"]
+    digests = _digests(git, held)
+    for event in events:
         tag, hint = short(event.name.ref), f"promptctl label set {event.prompt}@{event.label} VERSION"
-        try:
-            is_equal = file is not None and file.kind == "blob" and _digest(git, event, cache) == event.digest
-        except WorkspaceError as error:  # of this event alone: the others are checked
-            problems.append(bad_tag(event.name.ref, "label-path", error.message))
-            continue
-        if file is None or file.kind != "blob":
+        digest = digests.get(event.oid)
+        if isinstance(digest, WorkspaceError):  # of this event alone: the others are checked
+            problems.append(bad_tag(event.name.ref, "label-path", digest.message))
+        elif event.oid not in digests:
             words = f"{tag} names the commit {event.commit[:12]}, which has no file {event.path}"
             problems.append(Problem(words, hint=hint, code="label-path"))
-        elif not is_equal:
+        elif digest != event.digest:
             words = f"{tag} recorded a different text from the one {event.path} has in the commit {event.commit[:12]}"
             problems.append(Problem(words, hint=hint, code="label-digest"))
     return problems
 
 
-def _digest(git: Git, event: LabelEvent, cache: Cache) -> str | None:
-    """Return the digest of an event's file, in whichever workspace of the repository; None if it is unsound."""
+def _digests(git: Git, events: Sequence[LabelEvent]) -> dict[str, str | WorkspaceError | None]:
+    """Return the digest of each event's file, by tag object; None if the file is unsound.
+
+    Each is read in whichever workspace of the repository it lies in, those of one commit after each other.
+    """
     from promptctl.prompts.loading import closure_of
 
+    trees = CommitTrees(git)
+    cache: Cache = {}
+    found: dict[str, str | WorkspaceError | None] = {}
+    left = iter(sorted(events, key=lambda event: event.commit))
+    while some := list(islice(left, TREES_KEPT)):
+        prefixes = [_prefix(git, event) for event in some]
+        opened = [trees.at(event.commit, prefix) for event, prefix in zip(some, prefixes, strict=True)]
+        trees.read_ahead([(tree, event.path) for tree, event in zip(opened, some, strict=True)])
+        for event, prefix, tree in zip(some, prefixes, opened, strict=True):
+            path = event.path.removeprefix(prefix)
+            try:
+                found[event.oid] = closure_of(tree, path, cache=cache).digest
+            except WorkspaceError as error:
+                found[event.oid] = error
+    return found
+
+
+def _prefix(git: Git, event: LabelEvent) -> str:
+    """Return the folder of the workspace that an event's file lies in, as `CommitTree` takes it."""
     prefix = event.workspace or "" if event.within else git.prefix
-    if not event.within and not event.path.startswith(f"{prefix}{PROMPTS}/"):
-        found = _PROMPTS_FOLDER.search(event.path)
-        prefix = event.path[: found.start(1)] if found else ""
-    return closure_of(CommitTree(git, event.commit, prefix), event.path.removeprefix(prefix), cache=cache).digest
+    if event.within or event.path.startswith(f"{prefix}{PROMPTS}/"):
+        return prefix
+    found = _PROMPTS_FOLDER.search(event.path)
+    return event.path[: found.start(1)] if found else ""
 
 
 def _branches(git: Git, events: Sequence[LabelEvent]) -> list[Problem]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -30,12 +31,12 @@ _DRIFT = 600
 class _Move:
     """One event and when it was made, in seconds since 1970: not before its commit, nor before the event before it.
 
-    `knew` are the commits that it and the moves before it name: what these hold was known to who made it.
+    `known` counts the commits with settings that it and the moves before it are built on: who made it knew these.
     """
 
     event: LabelEvent
     at: float
-    knew: tuple[str, ...]
+    known: int
     is_last: bool = False
 
 
@@ -49,7 +50,8 @@ def check_moves(moment: Moment, events: Sequence[LabelEvent], log: Store) -> lis
     if not events:
         return []
     line = _RulesInTime(moment)
-    moves = _timed(moment, events)
+    moves = _timed(moment, events, line)
+    named = _named(moves)
     problems: list[Problem] = []
     signed: list[tuple[Committed, list[_Move]]] = []
     if line.now is not None:
@@ -57,8 +59,8 @@ def check_moves(moment: Moment, events: Sequence[LabelEvent], log: Store) -> lis
     for move in moves:
         asked, known = line.at(move), line.known_to(move)
         if asked is not None:
-            if words := _broken(asked, move, moves):
-                is_sure = known is not None and not set(words).isdisjoint(_broken(known, move, moves))
+            if words := _broken(asked, move, named):
+                is_sure = known is not None and not set(words).isdisjoint(_broken(known, move, named))
                 said = f"it broke the rules of {asked.trust.line} at {asked.commit[:7]}: {'; '.join(words)}"
                 problems.append(_finding(move, "label-rules", said, is_sure=is_sure))
             if not signed or signed[-1][0] is not asked:
@@ -75,7 +77,7 @@ def check_moves(moment: Moment, events: Sequence[LabelEvent], log: Store) -> lis
 def unasked(moment: Moment, events: Sequence[LabelEvent]) -> set[str]:
     """Return the tag objects of those moves that were made when the default branch asked for no signature."""
     line = _RulesInTime(moment)
-    asked = {move.event.oid: line.at(move) for move in _timed(moment, events)}
+    asked = {move.event.oid: line.at(move) for move in _timed(moment, events, line)}
     return {oid for oid, held in asked.items() if held is None or held.trust.signers is None}
 
 
@@ -104,6 +106,7 @@ class _RulesInTime:
             self._since.append(max([made[commit].committed_at, *self._since[-1:]]))
         walked = git.run(["rev-list", "--first-parent", "--reverse", self._line.tip]).lines() if commits else []
         self._positions = {commit: position for position, commit in enumerate(walked)}
+        self._changed_at = [self._positions[commit] for commit in commits]
         self._holding: dict[str, int] = {}
         self._read: dict[str, Committed | None] = {}
         self.now = self._settings(self._line.tip)
@@ -114,19 +117,15 @@ class _RulesInTime:
         What was known to who made it held in any case, whatever a clock says. Within one second the earlier settings
         count.
         """
-        index = max(bisect_left(self._since, move.at), self._known(move))
+        index = max(bisect_left(self._since, move.at), move.known)
         return self._settings(self._commits[index - 1]) if index else None
 
     def known_to(self, move: _Move) -> Committed | None:
         """Return what was surely known to who made a move: when a commit was made does not say when it was pushed."""
-        index = self._known(move)
-        return self._settings(self._commits[index - 1]) if index else None
+        return self._settings(self._commits[move.known - 1]) if move.known else None
 
-    def _known(self, move: _Move) -> int:
-        """Return how many of the commits with settings those that the move is built on hold."""
-        return max(self._held(commit) for commit in move.knew)
-
-    def _held(self, commit: str) -> int:
+    def held(self, commit: str) -> int:
+        """Return how many of the commits with settings a commit holds."""
         if commit not in self._holding:
             position = self._positions.get(commit)
             if position is None:  # merged, or on a branch of its own
@@ -135,7 +134,7 @@ class _RulesInTime:
                 lacking = set(self._commits) if found.status else set(found.lines())
                 self._holding[commit] = sum(each not in lacking for each in self._commits)
             else:
-                self._holding[commit] = sum(self._positions[each] <= position for each in self._commits)
+                self._holding[commit] = bisect_right(self._changed_at, position)
         return self._holding[commit]
 
     def _settings(self, commit: str) -> Committed | None:
@@ -146,7 +145,7 @@ class _RulesInTime:
         return self._read[commit]
 
 
-def _timed(moment: Moment, events: Iterable[LabelEvent]) -> list[_Move]:
+def _timed(moment: Moment, events: Iterable[LabelEvent], line: _RulesInTime) -> list[_Move]:
     made = read_commits(moment.git.objects, list({event.commit for event in events}))
     last: dict[str, _Move] = {}
     moves = []
@@ -155,13 +154,24 @@ def _timed(moment: Moment, events: Iterable[LabelEvent]) -> list[_Move]:
         said = event.date.timestamp()
         before = last.get(chain)
         at = max(said, commit.committed_at if commit else said, before.at if before else said)
-        knew = dict.fromkeys((*(before.knew if before else ()), event.commit))
-        last[chain] = _Move(event, at, tuple(knew))
+        last[chain] = _Move(event, at, max(line.held(event.commit), before.known if before else 0))
         moves.append(last[chain])
     return [replace(move, is_last=last[move.event.name.chain] is move) for move in moves]
 
 
-def _broken(asked: Committed, move: _Move, moves: Sequence[_Move]) -> list[str]:
+_Named = Mapping[tuple[str, str], "Sequence[tuple[_Move, float]]"]
+"""The moves of a label that name a content, by label and digest, each with when the next move of its chain was made."""
+
+
+def _named(moves: Sequence[_Move]) -> _Named:
+    found: dict[tuple[str, str], list[tuple[_Move, float]]] = {}
+    for move, following in zip_longest(moves, moves[1:]):
+        ends = math.inf if move.is_last or following is None else following.at
+        found.setdefault((move.event.label, move.event.digest), []).append((move, ends))
+    return found
+
+
+def _broken(asked: Committed, move: _Move, named: _Named) -> list[str]:
     """Return the rules that a move broke."""
     event, labels = move.event, asked.settings.labels
     rule = rules.rule_of(labels, event.label)
@@ -173,27 +183,21 @@ def _broken(asked: Committed, move: _Move, moves: Sequence[_Move]) -> list[str]:
             words.append(f"{event.label} is not among the labels that it allows")
         if rule.evaluation == "passed" and not _EVALUATION.search(event.evaluation):
             words.append("it names no evaluation")
-        if rule.after is not None and not _was_live(rule.after, move, moves):
+        if rule.after is not None and not _was_live(rule.after, move, named):
             words.append(f"{event.prompt}@{rule.after} did not name that content")
     if event.action == "rollback" and not any(
-        (other.event.digest, other.event.label) == (event.digest, event.label)
-        and (other.event.prompt != event.prompt or other.event.n < event.n)
-        for other in moves
+        other.event.prompt != event.prompt or other.event.n < event.n for other, _ in named[event.label, event.digest]
     ):
         words.append("it rolls back to what the label never named")
     return words
 
 
-def _was_live(label: str, move: _Move, moves: Sequence[_Move]) -> bool:
+def _was_live(label: str, move: _Move, named: _Named) -> bool:
     """Return True if another label named the content of a move when it was made, as far as clocks can tell."""
-    own = [other for other in moves if other.event.label == label]
-    for other, following in zip_longest(own, own[1:]):
-        is_last = following is None or following.event.name.chain != other.event.name.chain
-        ends = move.at if is_last or following is None else following.at + _DRIFT
-        is_equal = other.event.is_live and other.event.digest == move.event.digest
-        if is_equal and other.at - _DRIFT <= move.at <= ends:
-            return True
-    return False
+    return any(
+        other.event.is_live and other.at - _DRIFT <= move.at <= ends + _DRIFT
+        for other, ends in named.get((label, move.event.digest), ())
+    )
 
 
 def _evidence(asked: Sequence[Committed], move: _Move, log: Store) -> list[Problem]:

@@ -290,16 +290,12 @@ class Moment:
 
     def tree_at(self, commit: str, folder: str | None = None) -> CommitTree:
         """Return the workspace at a commit, given by its full id; `folder` is a different place where it was then."""
-        if folder in (None, self.git.prefix):
-            return self._history.trees.at(commit)
-        from promptctl.git.trees import CommitTree
-
-        return CommitTree(self.git, commit, folder)
+        return self._history.trees.at(commit, folder)
 
     def read_ahead(self, states: Sequence[LabelState]) -> None:
-        """Read these labels, and the files of the prompts that they name, in one go, for so many as are kept."""
+        """Read these labels, and the files of the prompts that they name, in one go; at most `TREES_KEPT`."""
         _ = self.label_tags
-        self._history.trees.read_ahead([(each.commit, each.event.path) for each in states])
+        self._history.trees.read_ahead([(self.tree_at(each.commit), each.event.path) for each in states])
 
     def commit_of(self, revision: str) -> str:
         """Return the full id of the commit that a revision names; see `Git.commit_of`."""

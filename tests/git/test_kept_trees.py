@@ -20,7 +20,9 @@ def test_files_of_several_commits_are_read_ahead(repo: Repo, monkeypatch: pytest
     git = Git.open(repo.path)
     assert git is not None
     trees = CommitTrees(git)
-    trees.read_ahead([*((commit, path) for commit in commits), (commits[0], "prompts/p.j2"), (commits[0], "no/x")])
+    at = trees.at
+    trees.read_ahead([*((at(commit), path) for commit in commits), (at(commits[0]), "prompts/p.j2")])
+    trees.read_ahead([(at(commits[0]), "no/x")])
     monkeypatch.setattr(git.objects, "_answers", None)
     assert [trees.at(commit).read(path) for commit in commits] == [b"one\n", b"two\n"]
     monkeypatch.undo()

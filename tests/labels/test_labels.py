@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, RevisionNotFound
+from promptctl.git.objects import Objects
 from promptctl.labels.chains import LabelTags, current, listing, recorded_otherwise
 from promptctl.labels.tags import LabelEvent, LabelName, one_line, parse_name
 from promptctl.labels.times import live_at
@@ -404,6 +405,21 @@ def test_a_digest_that_is_not_the_commits_is_found(alone: Desk) -> None:
     other = replace(alone.candidate("v2"), digest="1:" + "0" * 64)
     alone.mover.set(LabelName(PROMPT, "production"), other)
     assert codes(alone) == [("label-digest", "error")]
+
+
+def test_many_labels_are_checked_with_few_requests_to_git(alone: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(24):
+        alone.set(f"v{number % 3 + 1}", f"stage-{number}x")
+    asked: list[Sequence[str]] = []
+    ask = Objects._ask
+
+    def counted(objects: Objects, names: Sequence[str]) -> None:
+        asked.append(names)
+        ask(objects, names)
+
+    monkeypatch.setattr(Objects, "_ask", counted)
+    assert codes(alone) == []
+    assert len(asked) < 24
 
 
 def test_history_rewritten_under_a_label_is_a_warning_and_the_label_holds(alone: Desk) -> None:
