@@ -206,7 +206,12 @@ class _Text:
         first, *rest = block_lines({"": value} if key is not None else [value])
         first = first.removeprefix('"":' if key is not None else "-")
         pad = " " * parent.start_mark.column
-        lines = [first + comment, *(pad + line if line else "" for line in rest)]
+        rest = [pad + line if line else "" for line in rest]
+        if end > line_end and rest[-1:] != [self.text[self._line_start(end) : end]]:
+            # One beside the last of several lines goes with that line's item, or else is of the whole value.
+            end, behind = self._line_end(end), self.text[end : self._line_end(end)].rstrip()
+            comment += "" if getattr(node, "flow_style", None) is False else behind
+        lines = [first + comment, *rest]
         return self._with(head, max(end, line_end if comment else 0), "\n".join(lines))
 
     def _added(self, parent: Any, key: Key, value: Any, before: tuple[str, ...]) -> str:

@@ -110,6 +110,24 @@ def test_edits_follow_one_another_and_equal_values_change_nothing() -> None:
     assert edited(Set(("a", 1), {"b": 2}), text="a:\n- b: 1\n") == "a:\n- b: 1\n- b: 2\n"
 
 
+@pytest.mark.parametrize(
+    ("old", "value", "new"),
+    [
+        ("\n  - a  # 1\n  - b  # 2\n", [{"c": "x\ny\n"}], "\n  - c: |\n      x\n      y\n"),
+        ("\n  - a  # 1\n  - b  # 2\n", ["x"], " [x]\n"),
+        ("\n  - a\n  - b: 1\n    c: 2  # 2\n", "x\ny", " |-\n  x\n  y\n"),
+        ("  # 0\n  - a  # 1\n  - c: 1  # 2\n", ["x", {"c": 1}], "  # 0\n  - x\n  - c: 1  # 2\n"),
+        (" [a,  # 1\n    b]  # 2\n", [{"c": "x\ny\n"}], "  # 2\n  - c: |\n      x\n      y\n"),
+        (" [a,\n    b]  # 2\n", ["x"], " [x]  # 2\n"),
+        (" a\n    b  # 2\n", "x\ny\n", " |  # 2\n  x\n  y\n"),
+    ],
+)
+def test_a_comment_beside_the_last_of_several_lines_goes_with_its_item_or_stays_with_the_whole_value(
+    old: str, value: Any, new: str
+) -> None:
+    assert edited(Set(("k",), value), text=f"k:{old}m: 1\n") == f"k:{new}m: 1\n"
+
+
 def test_line_ends_and_the_mark_of_the_bytes_stay() -> None:
     data = b"\xef\xbb\xbf" + FILE.replace("\n", "\r\n").encode()
     new = edit_yaml(data, "f.yaml", [Set(("messages", 0, "content"), "x\ny\n")])
