@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from promptctl.errors import printable
 from promptctl.files.plain import depth_of
+from promptctl.files.wording import clip
 
 MAX_DEPTH = 64
 _HALF = re.compile("[\ud800-\udfff]")
@@ -65,15 +66,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _no_number(word: str) -> NoReturn:
+def no_number(word: str) -> NoReturn:
+    """Refuse NaN and the infinities, which `json` reads."""
     raise BadJson(f"{word} is no number of JSON", "write null, or leave the value out")
 
 
-def _finite(digits: str) -> float:
+def finite(digits: str) -> float:
+    """Return a number that is written with a fraction or an exponent; one too large for a float is refused."""
     number = float(digits)
     if math.isinf(number):
-        raise BadJson(f"the number {digits} is too large to be read", "write a smaller one, or put it in quotes")
+        raise BadJson(
+            f"the number {clip(digits, 20)} is too large to be read", "write a smaller one, or put it in quotes"
+        )
     return number
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=no_number, parse_float=finite)

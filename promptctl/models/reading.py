@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from promptctl.errors import InvalidOutput, ReplyCut, ReplyWithheld
 from promptctl.files.plain import MAX_DEPTH, depth_of
+from promptctl.files.strict_json import finite, no_number
 from promptctl.models.gateway import REFUSAL, Reply, Request, is_broken_off
 
 # What providers say of a reply that they ended early, or kept back. LiteLLM says the first of each for most of them.
@@ -29,17 +29,6 @@ _FENCE = "```"
 _LANGUAGE = re.compile(r"[A-Za-z][\w.+-]*(?=\s)")
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError(f"{digits[:20]} is too large a number")
-    return number
-
-
 def _object_of_unlike_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -47,7 +36,7 @@ def _object_of_unlike_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_decoder = partial(json.JSONDecoder, parse_constant=_refuse_constant, parse_float=_finite)
+_decoder = partial(json.JSONDecoder, parse_constant=no_number, parse_float=finite)
 _DECODER = _decoder()
 _STRICT_DECODER = _decoder(object_pairs_hook=_object_of_unlike_keys)
 

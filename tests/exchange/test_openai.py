@@ -133,6 +133,7 @@ class TestConversations:
             ('{"messages": [{"role": "user", "content": "\\ud800"}]}', "a text has half a character"),
             ('{"temperature": NaN}', "NaN is no number of JSON"),
             ('{"temperature": 1e999}', "the number 1e999 is too large to be read"),
+            (f'{{"temperature": 1{"0" * 400}.5}}', f"the number 1{'0' * 18}… is too large to be read"),
             ('{"messages": []}', "there is no list of messages"),
             ('{"messages": [{"role": "robot", "content": "x"}]}', "has the role `robot`"),
             ('{"messages": [{"role": "user"}]}', "message 1 has no content"),
