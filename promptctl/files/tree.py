@@ -213,9 +213,10 @@ def is_there(tree: Tree, path: str) -> bool:
 class MemoryTree:
     """A tree held in memory: path to text."""
 
-    def __init__(self, files: Mapping[str, str | bytes], commit: str | None = None) -> None:
+    commit: str | None = None
+
+    def __init__(self, files: Mapping[str, str | bytes]) -> None:
         self._files = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
-        self.commit = commit
         self.places = places_in(self._files.get(SETTINGS, b""))
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:  # noqa: ARG002 (what is held was read whole)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from promptctl.files.tree import MAX_BYTES, is_lfs_pointer
 from promptctl.git.objects import GitObject
 from promptctl.git.repository import Git
-from promptctl.git.trees import CommitTree, TreeEntry
+from promptctl.git.trees import CommitTree, FolderEntry
 
 TREES_KEPT = 8
 _FILES_KEPT, _FILE_KEPT_BYTES = 64, 64 << 10
@@ -85,5 +85,5 @@ class CommitTrees:
             return None
 
 
-def _next(folder: Mapping[str, TreeEntry], way: Sequence[str], depth: int) -> str | None:
+def _next(folder: Mapping[str, FolderEntry], way: Sequence[str], depth: int) -> str | None:
     return folder[way[depth]].id if depth < len(way) and way[depth] in folder else None

@@ -46,7 +46,7 @@ _READ_BYTES = 1 << 20
 _MOST_HASHED = 1 << 30
 
 
-class TreeEntry(NamedTuple):
+class FolderEntry(NamedTuple):
     """What a folder has under one name: its mode in octal, and the id of its object."""
 
     mode: str
@@ -188,7 +188,7 @@ class CommitTree:
         self.commit: str = commit
         self.git = git
         self._prefix = git.prefix if prefix is None else prefix
-        self._folders: dict[str, dict[str, TreeEntry]] = {}
+        self._folders: dict[str, dict[str, FolderEntry]] = {}
         self._recent = recent
 
     @cached_property
@@ -250,7 +250,7 @@ class CommitTree:
         """Return the files at the top; see `promptctl.files.tree.ListedTree.top_files`."""
         return sorted(name for name, entry in self._top().items() if entry.mode != _FOLDER)
 
-    def _top(self) -> dict[str, TreeEntry]:
+    def _top(self) -> dict[str, FolderEntry]:
         return self._contents([self._prefix.rstrip("/")])[0]
 
     def repository_inside(self, path: str) -> None:
@@ -290,9 +290,9 @@ class CommitTree:
             return list(self.prompt_blobs(DEFAULT_PLACES).values())
         return list(self.prompt_blobs().values()) if self.places.folder_of(path) is not None else []
 
-    def _below(self, folder: str) -> list[tuple[str, TreeEntry]]:
+    def _below(self, folder: str) -> list[tuple[str, FolderEntry]]:
         """Return everything below a folder that is no folder itself, with its path; unsorted."""
-        found: list[tuple[str, TreeEntry]] = []
+        found: list[tuple[str, FolderEntry]] = []
         folders = [(self._prefix + folder).rstrip("/")]
         while folders:
             entries = [
@@ -304,16 +304,16 @@ class CommitTree:
             folders = [path for path, entry in entries if entry.mode == _FOLDER]
         return found
 
-    def _entry(self, path: str) -> TreeEntry | None:
+    def _entry(self, path: str) -> FolderEntry | None:
         return self._entry_at(self._prefix + path) if path else None
 
     # --- from here on, paths are relative to the repository's root -----------------------------------------------
 
-    def _entry_at(self, path: str) -> TreeEntry | None:
+    def _entry_at(self, path: str) -> FolderEntry | None:
         parent, _, name = path.rpartition("/")
         return self._contents([parent])[0].get(name)
 
-    def _contents(self, folders: Sequence[str]) -> list[dict[str, TreeEntry]]:
+    def _contents(self, folders: Sequence[str]) -> list[dict[str, FolderEntry]]:
         """Return the entries of folders by name; those that were not read yet are read together."""
         ids = {folder: self._tree_id(folder) for folder in folders if folder not in self._folders}
         wanted = [id_ for id_ in ids.values() if id_ is not None]
@@ -329,11 +329,11 @@ class CommitTree:
                 raise GitError(message, hint=REFETCH) from error
         return [self._folders[folder] for folder in folders]
 
-    def kept_folder(self, folder: str) -> dict[str, TreeEntry] | None:
+    def kept_folder(self, folder: str) -> dict[str, FolderEntry] | None:
         """Return the entries of a folder that was read before; None if it was not."""
         return self._folders.get(folder)
 
-    def keep_folder(self, folder: str, data: bytes) -> dict[str, TreeEntry]:
+    def keep_folder(self, folder: str, data: bytes) -> dict[str, FolderEntry]:
         """Keep a folder, given as the bytes of its tree object; return its entries. Raises `ValueError` if damaged."""
         found = self._folders[folder] = _entries(data, len(self.commit) // 2)
         return found
@@ -349,15 +349,15 @@ class CommitTree:
         return commit.data[5 : 5 + len(self.commit)].decode()  # after the word `tree`
 
 
-def _entries(tree: bytes, id_bytes: int) -> dict[str, TreeEntry]:
+def _entries(tree: bytes, id_bytes: int) -> dict[str, FolderEntry]:
     """Read a tree object: `<mode> <name>`, a null byte and the bytes of an id, again and again."""
-    found: dict[str, TreeEntry] = {}
+    found: dict[str, FolderEntry] = {}
     at = 0
     while at < len(tree):
         end = tree.index(b"\0", at)
         mode, _, name = tree[at:end].partition(b" ")
         at = end + 1 + id_bytes
-        found[_text(name)] = TreeEntry(mode.decode(), tree[end + 1 : at].hex())
+        found[_text(name)] = FolderEntry(mode.decode(), tree[end + 1 : at].hex())
     return found
 
 

@@ -112,16 +112,16 @@ def vendored_part(data: bytes | None) -> str:
     return text[start:]
 
 
-def read_lock(data: bytes, path: str = LOCK) -> dict[str, LockedLabel]:
+def read_lock(data: bytes) -> dict[str, LockedLabel]:
     """Return the labels of a lock by their names.
 
     Raises `InvalidFiles` if they are not as `label lock` writes them, and `FileNotFoundError` if it holds none, as one
     that is there for prompts of other repositories alone.
     """
-    document = read_yaml(data, path)
+    document = read_yaml(data, LOCK)
     given = document.data if isinstance(document.data, dict) else {}
     if "vendored" in given and "labels" not in given:
-        raise FileNotFoundError(path)
+        raise FileNotFoundError(LOCK)
     if given.get("scheme") != _SCHEME:
         words = f"this promptctl reads locks of scheme {_SCHEME}"
         raise InvalidFiles([Problem(words, document.place("scheme"), AGAIN, "lock-scheme")])

@@ -148,9 +148,9 @@ class Remote:
                 asked += [some[half:], some[:half]] if half else []
         return words
 
-    def tags(self, pattern: str = f"{PREFIX}*") -> dict[str, str]:
+    def tags(self) -> dict[str, str]:
         """Return the references below `prompt/` that the remote holds now, with the ids of their objects."""
-        listed = _listed(self._git, self.name, "--refs", pattern)
+        listed = _listed(self._git, self.name, "--refs", f"{PREFIX}*")
         return {ref: oid for ref, oid in listed if ref.startswith(PREFIX)}
 
     def off_branches(self, commits: Iterable[str]) -> list[str]:
