@@ -13,7 +13,7 @@ from promptctl.datasets.reached import may_name, naming_pattern
 from promptctl.datasets.rows import written_assertions
 from promptctl.errors import InvalidFiles, Place, WorkspaceError
 from promptctl.files.look_alikes import folded_path
-from promptctl.files.names import DATASETS, PathRefused, is_dataset, is_recording, resolve_path
+from promptctl.files.names import DATASETS, PathRefused, is_dataset, resolve_path
 from promptctl.files.strangers import unwelcome
 from promptctl.files.tree import MAX_BYTES, Tree
 from promptctl.files.wording import name_some
@@ -147,7 +147,7 @@ def _datasets(tree: LibraryTree, prompts: Mapping[str, str], notes: list[str]) -
 
 def datasets_in(tree: LibraryTree) -> list[str]:
     """Return the paths of the datasets of a library, by their names alone."""
-    return [path for path in tree.paths(DATASETS) if is_dataset(path) and not is_recording(path)]
+    return list(filter(is_dataset, tree.paths(DATASETS)))
 
 
 def _judges(dataset: DatasetFile) -> Iterator[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
@@ -49,11 +49,9 @@ class Revision:
         return self.commit[:12] if self.name is None else f"{self.asked} ({self.commit[:12]})"
 
 
-@contextmanager
-def asking(parts: Context, address: LibraryAddress) -> Iterator[OutsideRepository]:
-    """Open a repository of others for the time of one command."""
-    with OutsideRepository(address.asked, address.url, parts.environ, is_interactive=parts.is_interactive) as outside:
-        yield outside
+def asking(parts: Context, address: LibraryAddress) -> OutsideRepository:
+    """Return a repository of others, to be opened for the time of one command."""
+    return OutsideRepository(address.asked, address.url, parts.environ, is_interactive=parts.is_interactive)
 
 
 def rewritten(name: str, locked: Vendored, commit: str) -> GitError:

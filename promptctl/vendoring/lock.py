@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, SourceNotFound, UsageError, printable
@@ -178,15 +178,12 @@ def wanted_sources(sources: Sources, names: Sequence[str]) -> dict[str, str | No
 
 def lock_change(tree: Tree, sources: Mapping[str, Vendored]) -> FileEdit:
     """Return the change of the lock after which it says this. Labels that it locks stay."""
-    try:
-        before: bytes | None = tree.read(LOCK, max_bytes=MAX_LOCK)
-    except FileNotFoundError:
-        before = None
+    change = change_of(tree, LOCK, None)
+    before = change.before
     lines = [line for name, each in sorted(sources.items()) for line in _lines(name, each)]
     text = _TOP + "".join(f"{line}\n" for line in lines)
     has_labels = before is not None and b"\nlabels:" in before.removesuffix(vendored_part(before).encode())
-    after = with_vendored(before, ("" if has_labels else _SCHEME) + text if sources else "")
-    return change_of(tree, LOCK, after)
+    return replace(change, after=with_vendored(before, ("" if has_labels else _SCHEME) + text if sources else ""))
 
 
 def _lines(name: str, source: Vendored) -> Iterator[str]:

@@ -12,7 +12,7 @@ from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
 from promptctl.files.free_names import first_free
 from promptctl.files.look_alikes import folded_path
 from promptctl.files.names import DATASETS, PROMPT_SUFFIXES
-from promptctl.files.proposal import FileEdit, Proposal
+from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.strangers import unsafe, unwelcome
 from promptctl.files.tree import Overlay, Tree
 from promptctl.git.trees import WorkTree
@@ -196,7 +196,7 @@ def free_name(tree: WorkTree, name: str) -> str:
 
 def as_proposal(tree: WorkTree, after: Mapping[str, bytes | None], lock: FileEdit) -> Proposal:
     """Return the changes of files, the lock's last: whoever is killed in between can begin anew."""
-    changes = [FileEdit(path, here_now(tree, path), data) for path, data in sorted(after.items())]
+    changes = [change_of(tree, path, data) for path, data in sorted(after.items())]
     return Proposal((*changes, lock))
 
 
