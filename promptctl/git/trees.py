@@ -47,7 +47,7 @@ _MOST_HASHED = 1 << 30
 
 
 class FolderEntry(NamedTuple):
-    """What a folder has under one name: its mode in octal, and the id of its object."""
+    """The mode, in octal, and the object of what a folder has under one name."""
 
     mode: str
     id: str

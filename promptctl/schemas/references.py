@@ -15,6 +15,7 @@ from typing import Any
 
 from promptctl.errors import Place, Problem
 from promptctl.files.document import Document, Key
+from promptctl.files.free_names import first_free
 from promptctl.files.sources import Sources
 from promptctl.schemas.keywords import BY_NAME, LISTED, ONE, map_schemas, pointer_keys
 
@@ -188,10 +189,7 @@ class _Bundle:
         if target not in self._names:
             said = str(target.keys[-1]) if target.keys else _SUFFIX.sub("", target.document.path.rpartition("/")[2])
             wanted = re.sub(r"[^A-Za-z0-9_-]", "_", said) or "schema"
-            name, number = wanted, 1
-            while name in self._taken:
-                number += 1
-                name = f"{wanted}_{number}"
+            name = first_free(wanted, self._taken.__contains__, sign="_")
             self._taken.add(name)
             self._names[target] = name
             self._pending.append((name, target))

@@ -13,6 +13,7 @@ from jinja2.visitor import NodeVisitor
 from promptctl.templates.environment import PromptEnvironment
 from promptctl.templates.events import ITEM, Branch, Condition, Event, Include, Origin, Printed, Text
 from promptctl.templates.expressions import Expressions
+from promptctl.templates.origins import sources
 
 # Calls of macros that are followed with what they are given; others are read once, by themselves.
 _MOST_CALLS = 200
@@ -47,7 +48,7 @@ class _Walk(NodeVisitor):
 
     def uncalled(self) -> None:
         """Add what the macros do that nothing here calls."""
-        for name in self._macros.keys() - self._called:
+        for name in [name for name in self._macros if name not in self._called]:
             self._run(self._macros[name], {})
 
     def visit_Output(self, node: nodes.Output) -> None:
@@ -206,10 +207,9 @@ class _Walk(NodeVisitor):
 def _merged(scopes: Sequence[dict[str, Origin]]) -> dict[str, Origin]:
     """Return the variables that every branch has set; of one set differently in each, only the sources are known."""
     merged: dict[str, Origin] = {}
-    for name in scopes[0].keys() & set.intersection(*(set(scope) for scope in scopes)):
-        values = [scope[name] for scope in scopes]
-        if all(value == values[0] for value in values):
-            merged[name] = values[0]
-        else:
-            merged[name] = Origin(sources=tuple(dict.fromkeys(path for value in values for path in value.sources)))
+    for name in scopes[0]:
+        values = [scope[name] for scope in scopes if name in scope]
+        if len(values) == len(scopes):
+            is_one = all(value == values[0] for value in values)
+            merged[name] = values[0] if is_one else Origin(sources=sources(values))
     return merged
