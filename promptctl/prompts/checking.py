@@ -26,6 +26,8 @@ from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.prompt_checks import problems_of_partial, problems_of_prompt
 from promptctl.schemas.checks import check_schema_file
 
+NESTED = "a workspace cannot lie among the prompts of another one"
+
 
 def files_of(tree: Tree) -> list[str]:
     """Return the files of the workspace that are checked, settings first: all that stand in it for people to change."""
@@ -229,9 +231,8 @@ class WorkspaceCheck:
         named = {path for id_ in self.prompts for path in self._prompt_file(self.prompts[id_]).closure}
         for path in self._paths:
             if path.endswith(f"/{names.SETTINGS}") and not self._is_of_another_repository(path):
-                message = "a workspace cannot lie among the prompts of another one"
                 hint = "remove it, or move it to a folder of its own: every command in this folder is refused"
-                yield Problem(message, Place(path), hint, "nested-workspace")
+                yield Problem(NESTED, Place(path), hint, "nested-workspace")
             elif path.endswith((*names.DATASET_SUFFIXES, ".json")) and not _is_ours(path) and path not in named:
                 foreign = _foreign_content(self._tree, path)
                 if foreign is not None:

@@ -30,7 +30,7 @@ from promptctl.git.tree_changes import changed_files, new_links, new_workspaces
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.git.walk import FileChange
 from promptctl.models.gateway import REPLAY
-from promptctl.prompts.checking import colliding
+from promptctl.prompts.checking import WorkspaceCheck, colliding
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.change_notes import change_notes
@@ -86,6 +86,12 @@ class Changes:
     def recordings(self) -> tuple[str, ...]:
         """The files of recorded replies."""
         return tuple(change.path for change in self._changed if is_recording(change.path))
+
+    @property
+    def nested_workspaces(self) -> tuple[str, ...]:
+        """The settings of workspaces that HEAD puts among the prompts of this one."""
+        new = (change.path for change in self._changed if change.before is None)
+        return tuple(path for path in new if path.endswith(f"/{SETTINGS}") and self.head.places.folder_of(path))
 
     def notes(self) -> Iterator[str]:
         """Yield notes on files that nothing else shows, and on datasets that name prompts which HEAD does not have."""
@@ -170,10 +176,24 @@ class Changes:
             base=before.prompt,
             head=after.prompt,
             base_problems=before.problems,
-            head_problems=after.problems,
+            head_problems=after.problems or self._refused(before.prompt, after.prompt),
             through=tuple(sorted(closure & self._shared)),
             diff=self._diff(before.prompt, after.prompt) if before.prompt and after.prompt else None,
         )
+
+    def _refused(self, before: Prompt | None, after: Prompt | None) -> tuple[Problem, ...]:
+        """Return the errors that only `validate` reports of a prompt in HEAD, without those that BASE has as well."""
+        sides = zip((before, after), self._checks, strict=True)
+        known, found = (
+            [each for each in check.file(prompt.path) if each.severity == "error"] if prompt is not None else []
+            for prompt, check in sides
+        )
+        messages = {each.message for each in known}
+        return tuple(each for each in found if each.message not in messages)
+
+    @cached_property
+    def _checks(self) -> tuple[WorkspaceCheck, WorkspaceCheck]:
+        return WorkspaceCheck(self.base), WorkspaceCheck(self.head)
 
     def _diff(self, before: Prompt, after: Prompt) -> PromptDiff:
         """Return what differs, the model that a prompt without one has by default included."""

@@ -91,7 +91,7 @@ def _measurement(id_: str, tasks: Sequence[Task], found: Iterator[Compared | Eva
 def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, changes: Changes) -> Iterator[Task]:
     """Yield what is to be evaluated of each changed or tested prompt, by prompt; whatever is wrong is in the task."""
     reviews = {each.id: each for each in changes.prompts}
-    changed = {each.id for each in changes.prompts if each.is_to_be_measured}
+    changed = {each.id for each in changes.prompts if each.is_to_be_measured or each.head_problems}
     datasets = {each.path: each for each in changes.datasets}
     for id_ in sorted(changed | changes.tests.keys()):
         prompt = reviews.get(id_)

@@ -24,6 +24,7 @@ from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.times import moves_between
 from promptctl.log.store import Store
+from promptctl.prompts.checking import NESTED
 from promptctl.reviews.bars import below_base
 from promptctl.reviews.changes import Changes
 from promptctl.reviews.dataset_changes import DatasetReading
@@ -118,6 +119,7 @@ def _read(
         hide=context.redactor.redact_data,
     )
     decisions = [Decision.of(INCOMPLETE, f"A judge of BASE decides no longer: {each}.") for each in undecided]
+    decisions += [Decision.of(WORKSPACE, f"{path}: {NESTED}.") for path in changes.nested_workspaces]
     decisions += [*(wrong if differs else []), *_on_changes(request, about, tasks)]
     return replace(about, decision=strictest(decisions)), tasks
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from promptctl.errors import WORKSPACE
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.review import told_breaks
 from promptctl.workspace import open_workspace
@@ -167,7 +168,10 @@ def test_files_that_are_not_reviewed_are_named(pull: Pull, is_committed: bool) -
     pull.git("add", "apps")
     if is_committed:
         pull.commit("Links")
-    named, links, workspaces = pull.data(is_evaluated=False)["notes"]
+    found = pull.data(is_evaluated=False)
+    inside = "prompts/inside/promptctl.yaml: a workspace cannot lie among the prompts of another one."
+    assert (found["exit_code"], found["decision"]) == (WORKSPACE, inside)
+    named, links, workspaces = found["notes"]
     assert named.startswith("`prompts/My triage.prompt.yaml` is not reviewed, as no prompt can be called so: an id is")
     assert links == "not reviewed, as no link is ever followed: 'datasets/more', 'prompts/alias.prompt.yaml'"
     assert workspaces == "not reviewed, as each is a workspace of its own: 'apps/bot'; promptctl -C FOLDER review"
@@ -280,6 +284,37 @@ def test_labels_moved_after_base_are_told(pull: Pull, monkeypatch: pytest.Monkey
     (move,) = pull.data(is_evaluated=False)["label_moves"]
     assert (move["prompt"], move["label"], move["action"], move["reason"]) == ("other", "staging", "set", "try it")
     assert pull.data(base=head, head=head, is_evaluated=False)["label_moves"] == []
+
+
+def test_the_first_move_after_a_rename_says_where_the_label_came_from(
+    pull: Pull, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_workspace(pull.root, {}, on_warning=lambda _: None) as workspace:
+        workspace.labels.set("other@staging")
+    pull.git("mv", "prompts/other.prompt.yaml", "prompts/more.prompt.yaml")
+    pull.edit("prompts/more.prompt.yaml", "name: Other", "name: Other\nformerly: [other]")
+    head = pull.edit("prompts/more.prompt.yaml", "Something else", "Something different")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-02T11:00:00+00:00")
+    with open_workspace(pull.root, {}, on_warning=lambda _: None) as workspace:
+        workspace.labels.set("more@staging", head[:12])
+    pull.write("prompts/more.prompt.yaml", "messages: [{role: user, content: Not committed}]\n")
+    (move,) = pull.data(is_evaluated=False)["label_moves"]
+    assert (move["prompt"], move["event"], move["from_version"]) == ("more", 1, 1)
+
+
+def test_errors_that_only_validating_finds_are_those_of_a_prompt_that_cannot_be_used(pull: Pull) -> None:
+    pull.edit("prompts/greet.prompt.yaml", "name: Greet", "name: Greet\nformerly: [greet]")
+    pull.git("push", "--quiet", "origin", "HEAD:main")
+    pull.edit("prompts/greet.prompt.yaml", "Hello", "Hello there")
+    pull.edit("prompts/triage.prompt.yaml", "type: string", "typ: string")
+    found = pull.data(is_evaluated=False)
+    said = "prompts/triage.prompt.yaml:3:12: unknown key `typ` in `inputs.ticket`"
+    assert (found["exit_code"], found["decision"]) == (WORKSPACE, f"triage cannot be used: {said}.")
+    assert [each["line"] for each in prompt_of(found, "triage")["head_problems"]] == [3]
+    assert prompt_of(found, "greet")["head_problems"] == []
+    pull.git("reset", "--quiet", "--hard", "HEAD~1")
+    pull.edit("prompts/other.prompt.yaml", "name: Other", "name: Other\nstatus: deprecated\nsuccessor: other")
+    assert "`other` is its own successor" in pull.data(is_evaluated=False)["decision"]
 
 
 def test_labels_of_another_workspace_are_not_told(pull: Pull, monkeypatch: pytest.MonkeyPatch) -> None:
