@@ -19,7 +19,7 @@ from promptctl.git.tree_changes import changed_files
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.reviews.request import ReviewRequest
 from promptctl.versions.committed_settings import settings_files, trusted_line
-from promptctl.versions.line import Line, find_line, unshallow_hint
+from promptctl.versions.line import Line, find_line, missing_hint, unshallow_hint
 
 _NAME_BASE = "name what HEAD is compared with: promptctl review BASE HEAD"
 _NONE = re.compile(r"0{40}(?:0{24})?\Z")
@@ -52,8 +52,10 @@ def find_range(git: Git, work_tree: WorkTree, request: ReviewRequest, start: Pat
     line = _default_base(git) if request.base is None else None
     if git.head is None:
         raise GitError("the repository has no commit yet", hint="git add . && git commit")
-    end = CommitTree(git, git.head if request.head is None else _commit(git, request.head, "HEAD"))
-    tip, name = (line.tip, line.name) if line is not None else (_commit(git, request.base, "BASE"), request.base)
+    end = CommitTree(git, git.head if request.head is None else _commit(git, work_tree, request.head, "HEAD"))
+    tip, name = (
+        (line.tip, line.name) if line is not None else (_commit(git, work_tree, request.base, "BASE"), request.base)
+    )
     _refuse_state(end)
     is_dirty = request.head is None and bool(changed_files(end, work_tree))
     left = tip if request.is_base_as_it_is else fork_point(git, tip, end.commit, is_work_tree=is_dirty)
@@ -103,7 +105,7 @@ def _refuse_state(tree: CommitTree) -> None:
         )
 
 
-def _commit(git: Git, revision: str | None, what: str) -> str:
+def _commit(git: Git, tree: WorkTree, revision: str | None, what: str) -> str:
     name = revision or ""
     if _NONE.match(name):
         raise RevisionNotFound(f"{what} is no commit: the branch is new", hint="name the branch that it began from")
@@ -115,7 +117,7 @@ def _commit(git: Git, revision: str | None, what: str) -> str:
         message = f"{what}: this clone has no commit `{name}`"
         branches = [ref.name.split("/", 2)[2] for ref in git.refs("refs/heads", "refs/remotes")]
         meant = did_you_mean(name, branches)
-        raise RevisionNotFound(message, hint=f"{meant} {git.fetch_hint(name)}".strip()) from error
+        raise RevisionNotFound(message, hint=f"{meant} {missing_hint(git, tree, name)}".strip()) from error
 
 
 def _check_place(git: Git, start: Path, moments: ReviewRange) -> None:

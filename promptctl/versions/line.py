@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import HistoryIncomplete, quote
+from promptctl.files.names import LABEL, id_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from promptctl.files.tree import Tree
     from promptctl.git.repository import Git
     from promptctl.git.walk import ParentedCommit
 
@@ -127,3 +129,17 @@ def cut_at(git: Git, commits: Sequence[ParentedCommit]) -> str | None:
 def unshallow_hint(remote: str | None) -> str:
     """Return the command that brings the missing history of a shallow clone."""
     return f"git fetch --unshallow {quote(remote or 'origin')}"
+
+
+def missing_hint(git: Git, tree: Tree, name: str) -> str:
+    """Return how to bring a revision that is not here, or to find the commit of a prompt's version or label."""
+    from promptctl.labels.tags import PREFIX
+    from promptctl.prompts.loading import path_in
+
+    prompt, sign, _ = name.partition("@")
+    if sign and id_problem(prompt) is None and path_in(tree, prompt) is not None:
+        return f"that is one prompt's; its commit: promptctl show {quote(name)}"
+    label = name.removeprefix("@")
+    if LABEL.match(label) and any(f"@{label}/" in ref.name for ref in git.refs(PREFIX, "refs/promptctl/known/")):
+        return "that is a label, and each prompt's is on a commit of its own: promptctl label list"
+    return git.fetch_hint(name)

@@ -355,12 +355,14 @@ class Datasets:
             return self._context.settings
 
     def _commit_of(self, revision: str) -> str:
+        from promptctl.versions.line import missing_hint
+
         moment = self._context.fresh().now()
         try:
             return moment.commit_of(revision)
         except RevisionNotFound as error:
             meant = did_you_mean(revision, moment.branches)
-            error.hint = error.hint or meant or moment.git.fetch_hint(revision)
+            error.hint = error.hint or meant or missing_hint(moment.git, moment.work_tree, revision)
             raise
 
     def _index(self) -> DatasetIndex:

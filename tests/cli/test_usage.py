@@ -95,6 +95,15 @@ def test_a_base_that_is_a_revision_is_told_with_its_sign(cli: Cli, inside: Path)
 
 
 @pytest.mark.usefixtures("inside")
+def test_a_label_in_the_place_of_a_commit_is_told_with_how_to_find_one(cli: Cli) -> None:
+    assert cli("label", "set", "support/triage@staging", "v1").exit_code == 0
+    one, every = "promptctl show support/triage@staging", "promptctl label list"
+    for name, hint in (("support/triage@staging", one), ("staging", every), ("@staging", every)):
+        for command in (["review", name], ["eval", "--changed-since", name]):
+            assert cli(*command).err.endswith(f": {hint}\n")
+
+
+@pytest.mark.usefixtures("inside")
 def test_options_that_belong_together_are_read_one_by_one(cli: Cli, inside: Path) -> None:
     (inside / "document.yaml").write_text("ticket: x\nproduct: Beta\n")
     ran = cli(
