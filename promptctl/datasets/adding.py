@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset
-from promptctl.errors import LogError, UsageError, WorkspaceError
+from promptctl.errors import InvalidFiles, LogError, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES
 from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.tree import Overlay
 from promptctl.files.yaml_editing import Set, edit_yaml
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.git.trees import WorkTree
@@ -192,14 +193,31 @@ def _cases_path(tree: WorkTree, path: str) -> str:
 
 
 def _with_items(text: str, entries: Sequence[Mapping[str, Any]], path: str, *, is_alone: bool) -> str:
-    """Return the file with the cases after the last one, or in the place of all; JSON on one line each is YAML too."""
+    """Return the file with the cases after the last one, or in the place of all."""
+    made, before = _with_lines(text, entries, is_alone=is_alone), [] if is_alone else _cases_in(text, path)
+    after = [] if made is None else _cases_in(made, path)
+    if made is not None and len(after) == len(before) + len(entries) and after[: len(before)] == before:
+        return made
+    # A list in brackets, such as JSON has, or a last case whose text goes on where no line of it should be.
+    sets = [Set(("cases", len(before) + at), dict(entry)) for at, entry in enumerate(entries)]
+    return edit_yaml(text.encode(), path, [Set(("cases",), list(entries))] if is_alone else sets).decode()
+
+
+def _cases_in(text: str, path: str) -> list[Any]:
+    """Return the cases in a dataset's text, whatever they hold; none if it is no YAML."""
+    try:
+        return read_yaml(text.encode(), path).data.get("cases") or []
+    except InvalidFiles:
+        return []
+
+
+def _with_lines(text: str, entries: Sequence[Mapping[str, Any]], *, is_alone: bool) -> str | None:
+    """Return the file with lines for the cases, each key on one, as JSON is YAML too; None for cases in brackets."""
     end_of_line = "\r\n" if "\r\n" in text else "\n"
     lines = re.findall(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+", text)
     start = next((number for number, line in enumerate(lines) if re.match(r"cases:[ \t]*(#.*)?$", line.rstrip())), None)
-    if start is None:  # a list in brackets, such as JSON has
-        rows = read_dataset_file(text.encode(), path).cases or ()
-        sets = [Set(("cases", len(rows) + at), dict(entry)) for at, entry in enumerate(entries)]
-        return edit_yaml(text.encode(), path, [Set(("cases",), list(entries))] if is_alone else sets).decode()
+    if start is None:
+        return None
     end = next((number for number in range(start + 1, len(lines)) if re.match(r"[^\s#-]", lines[number])), len(lines))
     while end > start + 1 and not lines[end - 1].strip():
         end -= 1

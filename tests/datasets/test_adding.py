@@ -82,6 +82,23 @@ def test_it_is_written_as_the_others_are(lab: Lab, text: str) -> None:
     assert written.count(b"\n") == written.count(b"\r\n") or b"\r\n" not in written
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{DEFAULTS}cases:\n  - id: one\n    inputs:\n      ticket: |+\n        o\n\n\n",
+        f"{DEFAULTS}cases:\n  - id: one\n    inputs:\n      ticket: |+\n        o\n\n\ntags: [a]\n",
+        f'{DEFAULTS}cases:\n  - id: one\n    inputs: {{ticket: "o\no"}}\ntags: [a]\n',
+        f"{DEFAULTS}cases:\n  [{{id: one, inputs: {{ticket: o}}}}]\n",
+    ],
+    ids=("blank lines", "blank lines before a key", "quoted over two lines", "brackets"),
+)
+def test_a_case_that_is_there_keeps_its_text(lab: Lab, text: str) -> None:
+    lab.write("datasets/x.yaml", text)
+    before = cases(lab, "datasets/x.yaml")
+    name = add(lab, "datasets/x.yaml", run(lab))
+    assert cases(lab, "datasets/x.yaml") == {**before, name: {"ticket": "Hello"}}
+
+
 def test_what_was_answered_can_be_what_is_expected(lab: Lab) -> None:
     lab.many(1)
     lab.write("datasets/x.yaml", "prompts: [triage]\ncases:\n  - {id: one, inputs: {ticket: a}, expected: a}\n")
