@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from promptctl.files.wording import check_text
 from promptctl.log.filter import Filter
 from promptctl.workspace.log import Log
-from promptctl.workspace.names import check_logged_prompt
+from promptctl.workspace.names import one_logged_prompt
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -60,16 +59,15 @@ class Costs:
     def suggest(self, ref: str | None = None) -> Suggestions:
         """Return what would make a prompt cheaper, by its last 30 days of calls; without a ref, the dearest prompts.
 
-        Without a version after @, it is the version called last. Raises `PromptNotFound`, and what resolving a ref
-        raises.
+        Without a version after @, it is the version called last. Raises `PromptNotFound`, `UsageError` for a glob, and
+        what resolving a ref raises.
         """
         from promptctl.costs.recent_calls import DAYS, recent_calls
         from promptctl.costs.savings import suggest
 
         context = self._context.fresh()
         if ref is not None:
-            check_text("a ref", ref)
-            check_logged_prompt(context, ref.partition("@")[0])
+            one_logged_prompt(context, ref, "cost")
         meant = Log(context).meant(Filter(source="app", since=f"{DAYS}d"))
         refs = [ref] if ref is not None else [row.group["prompt"] for row in self.table(meant).rows[:_DEAREST]]
         if ref is None and not refs:  # nothing was called of late

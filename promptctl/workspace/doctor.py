@@ -320,7 +320,7 @@ def _file_system(folder: Path, mounted: Path = Path("/proc/mounts")) -> str | No
         return None
     path = f"{folder.resolve()}/"
     for _, place, type_, *_ in map(str.split, mounts):
-        place = place.encode().decode("unicode_escape", "replace").rstrip("/") + "/"
+        place = place.encode("latin-1", "backslashreplace").decode("unicode_escape", "replace").rstrip("/") + "/"
         if path.startswith(place) and len(place) >= len(best):
             best, kind = place, type_
     return kind

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Literal
 
 from promptctl.errors import LogError, UsageError, printable
 from promptctl.files.names import LOG_FILE, did_you_mean, did_you_mean_glob
-from promptctl.files.wording import check_text
 from promptctl.git.repository import Git
 from promptctl.log.filter import ExecutionPage, Filter, is_glob
 from promptctl.log.stamps import parse_moment, refuse_to_come
-from promptctl.workspace.names import check_logged_prompt, known
+from promptctl.workspace.names import known, one_logged_prompt
 
 if TYPE_CHECKING:
     from promptctl.catalogue.log_rules import RuleChange, RuledPrompt
@@ -114,15 +113,10 @@ class Log:
         """
         from promptctl.versions.former_ids import former_ids
 
-        check_text("a ref", ref)
-        prompt, _, version = ref.partition("@")
-        if is_glob(prompt):
-            hint = f"promptctl log list --prompt '{printable(prompt)}'"
-            raise UsageError(f"`{printable(prompt)}` is a glob, where one prompt is meant", hint=hint)
+        prompt, version = one_logged_prompt(self._context, ref, "log list")
         if version:
             wanted = Filter(prompt=prompt, version=version, source="app", limit=1)
             return next(self.executions(wanted, with_content=True), None)
-        check_logged_prompt(self._context, prompt)
         return self._context.log.latest_call(prompt, former_ids(self._context.fresh().now(), prompt))
 
     def totals(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from promptctl.context import Context
 from promptctl.errors import ExperimentNotFound, UsageError, printable
 from promptctl.files.names import SETTINGS, did_you_mean
+from promptctl.files.wording import check_text
 from promptctl.log.filter import Filter, is_glob
 
 _NUMBER = re.compile(r"v([1-9][0-9]{0,8})")
@@ -39,6 +40,20 @@ def check_logged_prompt(context: Context, prompt: str | None) -> None:
 
         logged = () if log.is_new else log.totals(by=("prompt",))
         raise no_such_prompt(prompt, {*context.prompt_ids(), *(row.prompt or "" for row in logged)})
+
+
+def one_logged_prompt(context: Context, ref: str, command: str) -> tuple[str, str]:
+    """Return the id and the version, which may be empty, of a ref to one prompt of the files or the log.
+
+    Raises `PromptNotFound`, and `UsageError` for a glob: `command` is the one that takes it as `--prompt`.
+    """
+    check_text("a ref", ref)
+    prompt, _, version = ref.partition("@")
+    if is_glob(prompt):
+        hint = f"promptctl {command} --prompt '{printable(prompt)}'"
+        raise UsageError(f"`{printable(prompt)}` is a glob, where one prompt is meant", hint=hint)
+    check_logged_prompt(context, prompt)
+    return prompt, version
 
 
 def _check_logged_label(context: Context, label: str | None) -> None:

@@ -165,9 +165,13 @@ def test_a_place_of_the_log_that_every_call_refuses_is_a_problem(root: Path) -> 
 
 def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path) -> None:
     mounts = write(
-        tmp_path, "mounts", f"a / ext4 rw 0 0\nb {tmp_path}/a\\040b nfs rw 0 0\nc {tmp_path}/a\\040bc ext2 rw 0 0\n"
+        tmp_path,
+        "mounts",
+        f"a / ext4 rw 0 0\nb {tmp_path}/a\\040b nfs rw 0 0\nc {tmp_path}/a\\040bc ext2 rw 0 0\n"
+        f"d {tmp_path}/pläne\\040日 cifs rw 0 0\n",
     )
     assert doctor._file_system(tmp_path / "a b/log", mounts) == "nfs"
+    assert doctor._file_system(tmp_path / "pläne 日/log", mounts) == "cifs"
     assert doctor._file_system(tmp_path, mounts) == "ext4"
     assert doctor._file_system(tmp_path, tmp_path / "none") is None
 

@@ -49,6 +49,12 @@ def test_a_name_with_half_of_a_character_is_refused(workspace: Workspace, asked:
         ASKED[asked](workspace, "wel\ud800")
 
 
+@pytest.mark.parametrize("asked", ["latest_call", "suggest"])
+def test_a_glob_is_no_prompt_to_look_at(workspace: Workspace, asked: str) -> None:
+    with pytest.raises(UsageError, match=r"`wel\*` is a glob, where one prompt is meant"):
+        ASKED[asked](workspace, "wel*")
+
+
 def test_a_new_prompt_has_no_id_with_half_of_a_character(workspace: Workspace) -> None:
     with pytest.raises(UsageError, match="cannot be a prompt"):
         workspace.authoring.new("\ud800")
