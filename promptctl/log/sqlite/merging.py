@@ -22,7 +22,6 @@ from promptctl.errors import LogError, LogFailure, printable
 from promptctl.log.encoding import from_document
 from promptctl.log.evidence import Merged, Note
 from promptctl.log.feedback import Feedback, fault_of
-from promptctl.log.filter import Filter
 from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.results import EvaluationRow, ResultRow
 from promptctl.log.sqlite import chain
@@ -72,7 +71,7 @@ FROM executions JOIN payloads ON hash IN (inputs_hash, messages_hash, reply_hash
 
 
 def merge(database: Database, file: Path, note: Note, *, is_dry_run: bool = False) -> Merged:
-    """Add the records of a log that this one does not have; the file itself is only read.
+    """Add the records of a log that this one does not have, in their order; the file itself is only read.
 
     They come in batches, each one transaction: a merge that is stopped is finished by doing it again. Rows that were
     pruned or erased here do not come back. Raises `LogError` for a file that is not a sound log of this version of the
@@ -84,7 +83,7 @@ def merge(database: Database, file: Path, note: Note, *, is_dry_run: bool = Fals
         new = {id_ for id_ in theirs if id_ not in known and id_ not in gone}
         here, kept = _evaluated(database)
         with reading(file):
-            rows = [row for row in evaluations(source) if row.id not in gone]
+            rows = [row for row in reversed(evaluations(source)) if row.id not in gone]
             graded = [each for row in rows for each in results(source, row.id) if _is_new(each, kept)]
             latest = [each for each in _latest_calls(source) if each.id not in gone and each.id not in known]
         begun = [row for row in rows if row.id not in here]
@@ -110,7 +109,7 @@ def merge(database: Database, file: Path, note: Note, *, is_dry_run: bool = Fals
             return merged
         redactor = database.redactor
         _add(database, begun, latest)
-        entries = map(_entry, executions(source, Filter(), with_content=True))
+        entries = map(_entry, executions(source, with_content=True, is_oldest_first=True))
         with counting(f"merging {file.name}", len(new)) as count:
             for some in _batches(entries):
                 database.write(Batch(some, (), redactor).write)

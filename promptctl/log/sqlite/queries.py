@@ -23,11 +23,15 @@ _FIELDS = (*PLAIN_FIELDS, *JSON_FIELDS, "kept_content", *CONTENT_FIELDS)
 
 
 def executions(
-    connection: sqlite3.Connection, wanted: Filter | None = None, *, with_content: bool = False
+    connection: sqlite3.Connection,
+    wanted: Filter | None = None,
+    *,
+    with_content: bool = False,
+    is_oldest_first: bool = False,
 ) -> Generator[Execution, None, None]:
-    """Yield the executions that the filter means, newest first."""
+    """Yield the executions that the filter means, newest first or oldest first."""
     add_search(connection)
-    sql, parameters = select_executions(wanted or Filter(), rows(connection))
+    sql, parameters = _by_time(_select(rows(connection)), wanted or Filter(), "ASC" if is_oldest_first else "DESC")
     feedback = feedback_reader(connection)
     for row in connection.execute(sql, parameters):
         yield feedback(as_execution(connection, row, with_content=with_content))
@@ -35,13 +39,13 @@ def executions(
 
 def select_executions(wanted: Filter, source: Rows = UNCORRECTED) -> Condition:
     """Return the SQL of `executions` and its parameters."""
-    return _newest_first(_select(source), wanted)
+    return _by_time(_select(source), wanted)
 
 
-def _newest_first(select: str, wanted: Filter) -> Condition:
+def _by_time(select: str, wanted: Filter, way: str = "DESC") -> Condition:
     """Return the SQL that selects the executions that the filter means, newest first, and its parameters."""
     condition, parameters = rows_where(wanted)
-    sql = f"{select} {condition} ORDER BY started_at DESC, executions.rowid DESC LIMIT ?"
+    sql = f"{select} {condition} ORDER BY started_at {way}, executions.rowid {way} LIMIT ?"
     return sql, [*parameters, -1 if wanted.limit is None else wanted.limit]
 
 
@@ -62,7 +66,7 @@ def attempts(connection: sqlite3.Connection, *wanted: Filter) -> list[Attempt]:
     read = {"cost_nano_usd": source.cost, "commit": "commit_id", "inputs_bytes": size}
     columns = ", ".join(read.get(name, name) for name in Attempt._fields)
     select = f"SELECT {columns} FROM {source.table}"  # noqa: S608 - made of our own names
-    return [Attempt._make(row) for each in wanted for row in connection.execute(*_newest_first(select, each))]
+    return [Attempt._make(row) for each in wanted for row in connection.execute(*_by_time(select, each))]
 
 
 def messages(

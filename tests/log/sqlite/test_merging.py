@@ -68,6 +68,17 @@ def test_a_merge_adds_what_is_new_once(log: SqliteStore, other: Path) -> None:
     assert sorted(each.suffix for each in log.path.parent.iterdir() if ".new" in each.name) == []
 
 
+def test_what_has_one_time_keeps_its_order(log: SqliteStore, tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "other" / "log.db") as there:
+        there.append([Entry(make(attempt=n, started_at=OLD), "full") for n in (1, 2, 3)])
+        for name in ("e-2", "e-1", "e-3"):
+            there.begin_evaluation(EvaluationRow(id=name, started_at=OLD, prompt="a", digest="1:x", model="m"))
+        log.merge(there.path, NOTE)
+        for each in (there, log):
+            assert [row.attempt for row in each.executions()] == [3, 2, 1]
+            assert [row.id for row in each.evaluations()] == ["e-3", "e-1", "e-2"]
+
+
 def test_what_was_pruned_or_erased_here_does_not_come_back(log: SqliteStore, other: Path) -> None:
     log.merge(other, NOTE)
     log.prune(Retention(rows_before=CUT))
