@@ -145,7 +145,8 @@ class EvaluationWatch:
             self._stamps = self._look()
             limits = replace(self._request.limits, max_cost_nano_usd=self._left_nano_usd)
             context = workspace.context.fresh()
-            planned_pairs, self._rule = planned(context, replace(self._request, limits=limits, **changes))
+            request = replace(self._request, limits=limits, **changes)
+            planned_pairs, self._rule = planned(context, request)
             own = {recording_path(id_): id_ for id_ in prompt_paths(context.tree)}
             works = {
                 _key(pair.head): _WatchedWork(pair, self._rule, self._recordings(pair, own)) for pair in planned_pairs
@@ -169,6 +170,8 @@ class EvaluationWatch:
 
             loop = workspace._waiting("EvaluationWatch from a thread of its own")
             found = in_session(context, work, limits, on_progress, loop)
+        if request.replies in ("record", "refresh"):  # what was written here is no change
+            self._stamps |= {path: stamp for path, stamp in self._look().items() if is_recording(path)}
         for (key, each), made in zip(new.items(), found, strict=True):
             self._done.pop(key, None)
             if _is_done(made):

@@ -84,6 +84,12 @@ def test_recordings_count_for_the_prompts_they_may_answer_for(desk: Path, watch:
         assert [each.row.prompt for each in watch.evaluate(models=[model], replies="ask")] == asked
 
 
+def test_what_a_round_records_begins_no_other(desk: Path, watch: EvaluationWatch) -> None:
+    watch.evaluate(replies="record")
+    replaced(desk, "prompts/one/who.j2", "Ada!")
+    assert watch.wait() == ["prompts/one/who.j2"]
+
+
 def test_a_half_written_file_is_waited_out(desk: Path, watch: EvaluationWatch) -> None:
     watch.evaluate()
     path = "prompts/one/greet.prompt.yaml"
