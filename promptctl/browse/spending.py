@@ -76,12 +76,15 @@ def budget(request: PageRequest) -> View:
     """Return one budget: its terms, its accounts with their bars, what happened. Raises `BudgetNotFound`."""
     found, name = request.workspace.budgets, request.needed("name")
     status = found.budget(name)
+    has_window = status.rule.per not in ("call", "total")
+    since = status.window_start if has_window else None
     values = {
         "budget": status,
         "accounts": _bars(status, status.accounts[:ROWS]),
         "number": len(status.accounts),
         "events": found.history(name, limit=_EVENTS),
-        "refused": link("executions", status="blocked", error="BudgetReached", since=status.window_start),
+        "has_window": has_window,
+        "refused": link("executions", status="blocked", error="BudgetReached", since=since),
         "terms": {name: value for name, value in status.as_dict(is_whole=True)["covers"].items() if value},
     }
     return View("budget.html", name, values)

@@ -76,7 +76,7 @@ def show_budget(context: typer.Context, name: BudgetName, as_json: options.Json 
     say()
     state = f"{found.state}: {found.reason}{_way_out(found)}" if found.reason else found.state
     say_fact("state", state, fg=_COLOURS.get(found.state))
-    say_fact("at limit", _AT_LIMIT.get(f"{rule.then} {rule.per}") or _AT_LIMIT[rule.then])
+    say_fact("at limit", rule.at_limit)
     if rule.warn_at is not None:
         say_fact("warns at", percent(rule.warn_at))
     if rule.per not in ("call", "total"):
@@ -154,13 +154,6 @@ def enable_budget(
         say(f"{name}{whose}  {styled(each.kind, sys.stdout, fg='green')}: its whole limit counts from now on")
 
 
-_AT_LIMIT = {
-    "warn": "it warns, and lets calls through",
-    "block": "it refuses calls until the window ends",
-    "block total": "it refuses calls until `limit` is raised",
-    "block call": "it refuses requests that would exceed it",
-    "disable": "it refuses calls until it is enabled again",
-}
 _EVENT_COLOURS = {"warned": "yellow", "exceeded": "yellow", "blocked": "red", "disabled": "red", "enabled": "green"}
 
 

@@ -14,6 +14,13 @@ Unit = Literal["usd", "calls", "tokens"]
 Each = Literal["user", "prompt", "label", "session"]
 
 _NANO = 1_000_000_000
+_AT_LIMIT = {
+    "warn": "it warns, and lets calls through",
+    "block": "it refuses calls until the window ends",
+    "block total": "it refuses calls until `limit` is raised",
+    "block call": "it refuses requests that would exceed it",
+    "disable": "it refuses calls until it is enabled again",
+}
 CONDITIONS = ("prompts", "labels", "models", "users", "sources")
 """The keys of a rule that say for which calls it holds, each a list of globs."""
 
@@ -84,6 +91,11 @@ class BudgetRule:
         window = {"total": "in total", "call": "for one call"}.get(self.per, f"a {self.per}")
         zone = "" if self.timezone == "UTC" else f" ({self.timezone})"
         return f"{amount} {window}{zone}{f' for each {self.each}' if self.each else ''}"
+
+    @property
+    def at_limit(self) -> str:
+        """Its act at the limit, as people read it: `it refuses calls until the window ends`."""
+        return _AT_LIMIT.get(f"{self.then} {self.per}") or _AT_LIMIT[self.then]
 
 
 def amount_words(unit: str, amount: int) -> str:

@@ -412,9 +412,25 @@ def test_budgets_have_bars_and_history(reader: Reader) -> None:
     listed = reader.read("budgets")
     assert {"name": "daily"} in listed.links("budget")
     one = reader.read("budget", name="people")
-    assert "4 calls in all, for each user" in one.words
+    assert "4 calls in total for each user" in one.words
     refused = one.links("executions")[0]
     assert reader.read("executions", **{**refused, "since": "2026-01-01"}).calls == [reader.ids["refused"]]
+
+
+def test_a_budget_of_each_call_adds_nothing_up(tmp_path: Path) -> None:
+    rules = "budgets:\n  - {name: one, per: call, limit: {calls: 1}}\n  - {name: day, per: day, limit: {usd: 2}}\n"
+    (tmp_path / "promptctl.yaml").write_text(f"model: echo/echo\n{rules}")
+    site = Site(lambda warn: open_workspace(tmp_path, {}, on_warning=warn), "promptctl")
+    listed, one, day = (
+        Page(200, b"".join(site.reply(page, query).pieces).decode())
+        for page, query in (("budgets", ""), ("budget", "name=one"), ("budget", "name=day"))
+    )
+    assert "1 call for one call then block promptctl.yaml:3:6" in listed.words
+    assert "Limit 1 call for one call At the limit it refuses requests that would exceed it Covers" in one.words
+    for absent in ("Window", "in this window", "cost nobody knows"):
+        assert absent not in one.words
+    assert one.links("executions")[0] == {"status": "blocked", "error": "BudgetReached"}
+    assert "it refuses calls until the window ends; requests whose cost nobody knows are refused" in day.words
 
 
 def test_an_experiment_has_its_report(all_pages: dict[str, Page]) -> None:
