@@ -127,7 +127,8 @@ class FilterOptions:
             tell("no call yet")
             return
         left_out = ""
-        if self.source == "app" and workspace.log.totals(replace(self.filter, source="eval"), ()):
+        evaluations = [Filter(source="eval"), replace(self.filter, source="eval")]  # the first is answered at once
+        if self.source == "app" and all(workspace.log.totals(each, ()) for each in evaluations):
             left_out = "; those of evaluations are left out: --source all"
         tell(f"no {what} matches{left_out}")
         if self.model is not None and (hint := workspace.log.hint_for_model(self.model)):

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from promptctl.log.filter import Filter, is_glob
@@ -17,9 +18,11 @@ Condition = tuple[str, list[Any]]
 _COLUMNS = ("digest", "label", "user", "session", "evaluation_id", "call_id", "arm")
 _OF_STATS = frozenset({"prompt", "prompts", "renames", "hashes", "version", "digest", "source", "live_at", "limit"})
 _LIVE = "(prompt, digest) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
-_SEARCH = (
-    "(has_text(error_message, ?) OR EXISTS (SELECT 1 FROM payloads "
-    "WHERE hash IN (inputs_hash, messages_hash, reply_hash, tool_calls_hash) AND has_text(content, ?)))"
+_CONTENTS = ("inputs_hash", "messages_hash", "reply_hash", "tool_calls_hash")
+# What is not there costs no look into `payloads` and no call of a function.
+_SEARCH = " OR ".join(
+    ["error_message IS NOT NULL AND has_text(error_message, ?)"]
+    + [f"{each} IS NOT NULL AND has_text((SELECT content FROM payloads WHERE hash = {each}), ?)" for each in _CONTENTS]  # noqa: S608
 )
 
 
@@ -61,7 +64,7 @@ def rows_where(wanted: Filter) -> Condition:
             **_sources(wanted),
             **_feedback(wanted.feedback),
             _LIVE: None if wanted.live is None else json.dumps(wanted.live),
-            _SEARCH: None if wanted.search is None else [wanted.search] * 2,
+            f"({_SEARCH})": None if wanted.search is None else [wanted.search] * (1 + len(_CONTENTS)),
             **_equal(wanted, _COLUMNS),
         }
     )
@@ -114,7 +117,12 @@ def add_search(connection: sqlite3.Connection) -> None:
 def _has_text(content: str | bytes | None, wanted: str) -> bool:
     """Return True if a content has the text, in any case; within JSON it may be written with escapes."""
     text = (text_of(content) or "").casefold()
-    return wanted.casefold() in text or json.dumps(wanted, ensure_ascii=False)[1:-1].casefold() in text
+    return any(each in text for each in _spellings(wanted))
+
+
+@lru_cache(maxsize=1)
+def _spellings(wanted: str) -> set[str]:
+    return {wanted.casefold(), json.dumps(wanted, ensure_ascii=False)[1:-1].casefold()}
 
 
 def _feedback(condition: str | None) -> dict[str, Any]:

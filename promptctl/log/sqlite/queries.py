@@ -15,7 +15,8 @@ from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Exe
 from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.batch import COLUMNS
 from promptctl.log.sqlite.corrections import UNCORRECTED, Rows, corrections, rows
-from promptctl.log.sqlite.filters import Condition, add_search, of_stats, rows_where, stats_where, unlisted_where
+from promptctl.log.sqlite.filters import Condition, add_search, of_stats, rows_where, stats_where
+from promptctl.log.sqlite.lifetimes import within_lifetime
 from promptctl.log.sqlite.lookup import row_by_id
 from promptctl.log.sqlite.schema import has_table
 
@@ -31,7 +32,8 @@ def executions(
 ) -> Generator[Execution, None, None]:
     """Yield the executions that the filter means, newest first or oldest first."""
     add_search(connection)
-    sql, parameters = _by_time(_select(rows(connection)), wanted or Filter(), "ASC" if is_oldest_first else "DESC")
+    meant = within_lifetime(connection, wanted or Filter())
+    sql, parameters = _by_time(_select(rows(connection)), meant, "ASC" if is_oldest_first else "DESC")
     feedback = feedback_reader(connection)
     for row in connection.execute(sql, parameters):
         yield feedback(as_execution(connection, row, with_content=with_content))
@@ -190,7 +192,7 @@ def page(connection: sqlite3.Connection, wanted: Filter, *, is_patient: bool = F
     source = rows(connection)
     if _are_many(connection, wanted):
         source = source._replace(table=source.table.replace("executions", _BY_TIME, 1))
-    sql, parameters = select_executions(replace(_within_life(connection, wanted), limit=limit + 1), source)
+    sql, parameters = select_executions(replace(within_lifetime(connection, wanted), limit=limit + 1), source)
     bound, feedback = StepBound(connection, steps), feedback_reader(connection)
 
     def read() -> Iterator[Execution]:
@@ -217,16 +219,6 @@ def _are_many(connection: sqlite3.Connection, wanted: Filter) -> bool:
         return False
     number = _attempts(connection, of_stats(wanted), STEPS)
     return number is None or number > _MOST_SORTED
-
-
-def _within_life(connection: sqlite3.Connection, wanted: Filter) -> Filter:
-    """Return the filter with the time in which its version was called, which no index of rows knows."""
-    if (wanted.version is None and wanted.digest is None) or wanted.until is not None:
-        return wanted
-    where, parameters = unlisted_where(replace(wanted, since=None))
-    sql = f"SELECT min(first_at), max(last_at) || '~' FROM prompt_stats {where}"  # noqa: S608 - `~` is after any digit
-    first, last = connection.execute(sql, parameters).fetchone()
-    return replace(wanted, since=max(wanted.since or "", first or "") or None, until=last)
 
 
 def _attempts(connection: sqlite3.Connection, wanted: Filter, steps: float) -> int | None:

@@ -294,8 +294,9 @@ def answer_of_rollups(
 
     As long as all is in rows, they tell more.
     """
-    if has_table(connection, "rollup_mark") and connection.execute("SELECT 1 FROM quarter_stats").fetchone():
-        mark, source = _mark(connection), rows(connection)
+    mark = last_counted(connection)
+    if mark is not None:
+        source = rows(connection)
         for each in _ROLLUPS:
             if _can_answer(each, wanted, by) and (found := _stretches(each, wanted, by, mark, source)):
                 return each, found
@@ -346,6 +347,12 @@ def _from_rollup(
     return select_costs(
         rollup.table, rollup_where(wanted, rollup.moment, first, last), keys, COST_SUMS, display=display
     )
+
+
+def last_counted(connection: sqlite3.Connection) -> int | None:
+    """Return the number of the last row that costs by time and user count; None if they count none."""
+    has_any = has_table(connection, "rollup_mark") and connection.execute("SELECT 1 FROM quarter_stats").fetchone()
+    return _mark(connection) if has_any else None
 
 
 def _mark(connection: sqlite3.Connection) -> int:

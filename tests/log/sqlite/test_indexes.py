@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from promptctl.log.sqlite import queries
 from promptctl.log.sqlite.queries import select_executions
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.log.sqlite.sums import COST_COLUMNS, select_from_rows
+from promptctl.log.sqlite.totals import fold
 from tests.log.conftest import make, make_some
 
 DAY = "2026-05-03"
@@ -122,3 +124,28 @@ def test_a_version_is_looked_for_in_the_time_in_which_it_was_called(
     monkeypatch.setattr(queries, "STEPS", 500)
     page = filled.page(Filter(version=9))
     assert (len(page.executions), page.is_cut, page.attempts) == (1, False, 1)
+
+
+def test_a_model_or_a_label_is_looked_for_in_the_days_of_its_calls(
+    filled: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = {"model": "old", "label": "was", "started_at": "2026-01-01T00:00:00.000Z"}
+    judged = make(model="judge", source="eval", evaluation_id="e", started_at="2026-02-01T00:00:00.000Z")
+    filled.append([Entry(make(**some)), Entry(judged)])
+    filled.database.write(fold)
+    uncounted = make(model="new", started_at="2026-01-03T00:00:00.000Z")
+    filled.append([Entry(uncounted)])
+    monkeypatch.setattr(queries, "_HEED_EVERY", 10)
+    monkeypatch.setattr(queries, "STEPS", 500)
+
+    def found(**wanted: Any) -> tuple[list[str], bool]:
+        page = filled.page(Filter(**{"source": "app", **wanted}))
+        return [each.model for each in page.executions], page.is_cut
+
+    assert found(model="old") == found(label="was") == found(model="o[a-l]d") == (["old"], False)
+    assert found(model="new") == found(model="n*", since="2026-01-02", until="2026-01-04") == (["new"], False)
+    assert found(model="judge") == found(model="nothing") == found(version=99) == ([], False)
+    assert found(model="old", since="2026-01-02") == ([], False)
+    for model in ("judge", "old", "new"):
+        assert [each.model for each in filled.executions(Filter(model=model))] == [model]
+    assert [each.id for each in filled.executions(Filter(model="judge", source="eval"))] == [judged.id]
