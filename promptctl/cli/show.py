@@ -12,7 +12,7 @@ import typer
 from promptctl import Placeholder, parse_moment
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
-from promptctl.cli.output import flat, say, say_json, styled, tell, told_moment, visible, warn
+from promptctl.cli.output import flat, say, say_json, say_wrapped, styled, tell, told_moment, visible, warn
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
 from promptctl.errors import InvalidFiles, UsageError
@@ -206,7 +206,7 @@ def _say_latest(latest: Execution) -> None:
         format_cost(latest.cost_nano_usd) if latest.cost_nano_usd is not None else "cost unknown",
     )
     say(styled("Latest call", sys.stdout, bold=True))
-    say(visible(" · ".join(about)))
+    say_wrapped(visible(" · ".join(about)))
     is_cut = say_text(latest.reply or latest.error_message or "", most_lines=_REPLY_LINES, indent="  ")
     if is_cut:
         say("  …")

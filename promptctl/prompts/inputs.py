@@ -14,7 +14,7 @@ from promptctl.errors import InputError, InvalidFiles, UsageError
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.files.wording import clip, name_some
-from promptctl.prompts.prompt import MISSING, Input, Prompt
+from promptctl.prompts.prompt import MISSING, Input, Placeholder, Prompt
 from promptctl.schemas.json_schema import TOGETHER_S, Allowance, Validator, types_of
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
@@ -122,7 +122,11 @@ def read_inputs(prompt: Prompt, texts: Mapping[str, str | bytes]) -> dict[str, A
         if name not in prompt.inputs:
             hint = did_you_mean(name, prompt.inputs) or f"declared inputs: {', '.join(prompt.inputs) or 'none'}"
             raise InputError(f"`{prompt.id}` has no input `{name}`", hint=hint, names=[name])
-    return {name: parse_input(prompt.inputs[name], _text(name, text)) for name, text in texts.items()}
+    of_messages = {each.input for each in prompt.messages if isinstance(each, Placeholder)}
+    return {
+        name: parse_input(prompt.inputs[name], _text(name, text), is_messages=name in of_messages)
+        for name, text in texts.items()
+    }
 
 
 def _text(name: str, given: str | bytes) -> str:
@@ -146,8 +150,10 @@ def read_mapping(text: str | bytes, name: str) -> dict[str, Any]:
     return data
 
 
-def parse_input(declared: Input, text: str) -> Any:
+def parse_input(declared: Input, text: str, *, is_messages: bool = False) -> Any:
     """Return the value that `text` means for this input, by its declared type; of several types, the first that fits.
+
+    `is_messages` says that a placeholder puts it among the messages.
 
     Text stays as it is; numbers, `true`, `false` and `null` are read; lists and mappings are JSON or YAML. If no
     type is declared, text stays as it is. Raises `InputError`.
@@ -161,9 +167,13 @@ def parse_input(declared: Input, text: str) -> Any:
     raise InputError(
         f"input `{declared.name}` is {wanted}, and the text given is not",
         place=declared.place,
-        hint=f"for example -i {declared.name}={_TYPES[types[0]].example}",
+        hint=f"for example -i {declared.name}={MESSAGES_EXAMPLE if is_messages else _TYPES[types[0]].example}",
         names=[declared.name],
     )
+
+
+MESSAGES_EXAMPLE = """'[{"role": "user", "content": "Hello"}]'"""
+"""Messages as the command line takes them."""
 
 
 class _Type(NamedTuple):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from promptctl.errors import InputError, Place, RenderError, RenderLimitExceeded
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.plain import Measure, plain
-from promptctl.prompts.inputs import InputCheck
+from promptctl.prompts.inputs import MESSAGES_EXAMPLE, InputCheck
 from promptctl.prompts.prompt import SENSITIVE, Message, Placeholder, Prompt, Rendered
 from promptctl.templates import BadTemplate
 from promptctl.templates.limits import TEXT, Budget, RenderLimits
@@ -309,6 +309,6 @@ def _refused(placeholder: Placeholder, problem: str) -> InputError:
     return InputError(
         f"`{name}` {problem}",
         place=placeholder.place,
-        hint=f"""for example -i {name}='[{{"role": "user", "content": "Hello"}}]'""",
+        hint=f"for example -i {name}={MESSAGES_EXAMPLE}",
         names=[name],
     )

@@ -177,7 +177,10 @@ def test_a_name_of_several_things_is_refused(cli: Cli, inside: Path) -> None:
 def test_a_terminal_gets_colour_and_no_line_is_too_long(inside: Path, warm_command: Path, width: int) -> None:
     long = "A description that goes on and on, as people write them when they want to be exact. " * 2
     write(inside, PATH, TRIAGE.replace("Raw ticket text", long.replace(",", "")))
+    model = f"echo/{'long-' * 8}name"  # refused, and so the latest call
+    subprocess.run([str(warm_command), "run", "support/triage", "-i", "ticket=x", "--model", model], check=False)
     text = on_terminal(warm_command, ["show", "support/triage"], width)
+    assert model in text
     assert "\x1b[36m{{ ticket }}\x1b[0m" in text
     assert '\x1b[35m{% include "./tone.j2" %}\x1b[0m' in text
     lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InputError, Place
-from promptctl.prompts.inputs import InputCheck, parse_input
-from promptctl.prompts.prompt import Input, Prompt
+from promptctl.prompts.inputs import InputCheck, parse_input, read_inputs
+from promptctl.prompts.prompt import Input, Placeholder, Prompt
 from promptctl.schemas.json_schema import Allowance
 from tests.prompts.conftest import MakePrompt
 from tests.schemas.hostile import slow
@@ -179,3 +179,13 @@ class TestParsing:
             parse_input(Input("x", {"type": type_}), text)
         assert "-i x=" in str(caught.value.hint)
         assert caught.value.names == ("x",)
+
+    def test_text_that_is_no_list_of_messages_is_refused_with_messages_as_the_example(
+        self, make_prompt: MakePrompt
+    ) -> None:
+        array = {"type": "array"}
+        prompt = make_prompt(Placeholder("history"), inputs={"history": array, "rows": array})
+        for name, example in (("history", '[{"role": "user", "content": "Hello"}]'), ("rows", '["one", "two"]')):
+            with pytest.raises(InputError) as caught:
+                read_inputs(prompt, {name: "Hello"})
+            assert caught.value.hint == f"for example -i {name}='{example}'"
