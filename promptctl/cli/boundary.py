@@ -27,9 +27,8 @@ _NO_CHOICE = re.compile(r"'([^']*)' is not one of (.*)")
 _EXTRA = re.compile(r"unexpected extra argument\S* \((.*)\)", re.DOTALL)
 _POSSIBLE = re.compile(r" \(Possible options: .*\)")
 # Commands as people know them from other tools, where no likeness of letters leads to ours.
-_IN_OTHER_TOOLS = {"versions": "history", "test": "eval", "evaluate": "eval", "check": "validate"} | dict.fromkeys(
-    ("tag", "tags", "promote"), "label"
-)
+_IN_OTHER_TOOLS = {"versions": "history", "history": "log", "test": "eval", "evaluate": "eval", "check": "validate"}
+_IN_OTHER_TOOLS |= dict.fromkeys(("tag", "tags", "promote"), "label")
 _PLAINER = {"a valid int range": "a whole number", "a valid int": "a whole number", "a valid float range": "a number"}
 
 
@@ -148,14 +147,22 @@ def _tell_usage(error: Any, arguments: Sequence[str]) -> tuple[int, errors.Usage
         if context.command.name in ("run", "render"):
             name, equals, _ = extra.partition("=")
             hint = f"inputs are given by name: -i {'' if equals and name.isidentifier() else 'NAME='}{quote(extra)}"
+        elif _takes_prompt(context.command):
+            hint = f"did you mean `--prompt {quote(extra)}`? {hint}"
     elif context and type(error).__name__ == "MissingParameter" and error.param is not None:
         hint = f"{error.param.help}\n{hint}"
     elif context:
+        if not meant and "No such command" in error.format_message() and _takes_prompt(context.command):
+            meant = [f"--prompt {each}" for each in _QUOTED.findall(error.format_message())]
         question = f"did you mean {' or '.join(f'`{each}`' for each in meant)}? " if meant else ""
         hint = _place_of_option(error, context, arguments) or f"{question}{hint}"
     told = errors.UsageError(message, hint=hint)
     tell_error(told)
     return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE, told
+
+
+def _takes_prompt(command: Any) -> bool:
+    return any("--prompt" in each.opts for each in command.params)
 
 
 def _place_of_option(error: Any, context: Any, arguments: Sequence[str]) -> str | None:
@@ -178,8 +185,10 @@ def _usage_words(error: Any) -> tuple[str, list[str]]:
     """Return the library's message with names in backticks, and the nearest of the words it would have taken."""
     message, _, meant = _POSSIBLE.sub("", error.format_message()).partition(" Did you mean ")
     near = _options_with_a_word(error) or [*(getattr(error, "possibilities", None) or ()), *_QUOTED.findall(meant)]
-    if message.startswith("No such command") and error.ctx is error.ctx.find_root():
-        near = list(filter(None, map(_IN_OTHER_TOOLS.get, _QUOTED.findall(message)))) or near
+    if message.startswith("No such command"):
+        known = error.ctx.command.list_commands(error.ctx)
+        theirs = _QUOTED.findall(message)
+        near = [_IN_OTHER_TOOLS[each] for each in theirs if _IN_OTHER_TOOLS.get(each) in known] or near
     if wrong := _NO_CHOICE.search(message):
         near = nearest(wrong[1], _QUOTED.findall(wrong[2]))
     for words, ours in _PLAINER.items():

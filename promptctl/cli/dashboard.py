@@ -47,17 +47,18 @@ def show_dashboard(
     found = workspace.dashboard(DashboardRequest(wanted=filters.filter, with_content=with_content))
     document = found.as_dict()
     if output is not None:
-        tell(f"written  {write_dashboard(output, document)}")
+        output = write_dashboard(output, document)
+        tell(f"written  {output}")
     if as_json:
         say_json(document)
     else:
-        _say(document)
+        _say(document, output)
         if (left := document["not_counted"]["without_row"]) and document["next"] is None:
             spent = format_known(left["cost_nano_usd"], left["unpriced"])
             tell(f"not counted: {count(left['calls'], 'call')} that kept no row, {spent}; promptctl cost counts them")
 
 
-def _say(document: Mapping[str, Any]) -> None:
+def _say(document: Mapping[str, Any], page: Path | None = None) -> None:
     if document["next"] is not None:
         tell(document["next"]["sentence"])
         for command in document["next"]["commands"]:
@@ -77,6 +78,6 @@ def _say(document: Mapping[str, Any]) -> None:
             say_wrapped(f"- {text}", "  ")
         more = len(new) + answer["left_out"] - _MOST
         if more > 0:
-            say_wrapped(f"and {more:,} more on the page: promptctl dashboard -o page.html", "  ", dim=True)
+            say_wrapped(f"and {more:,} more on the page: {page or 'promptctl dashboard -o page.html'}", "  ", dim=True)
     for note in document["notes"]:
         tell(note)

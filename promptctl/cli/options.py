@@ -56,8 +56,8 @@ def a_number(given: float | None) -> float | None:
 
 
 def _a_limit(given: int) -> int:
-    """Return the number given, or if that is less the most rows that a database counts, which are all."""
-    return min(given, sys.maxsize)
+    """Return the number given, or if that is less the most rows that a filter counts, which are all."""
+    return min(given, 10**18)
 
 
 Ref = Annotated[

@@ -59,6 +59,10 @@ def test_a_finding_is_told_once_and_leaves_room_for_what_changed(capsys: pytest.
     assert [said.count(text) for text in findings] == [1] * 6
     assert said.index("What changed?") < said.index("- the move")
     assert "more on the page" not in said
+    answers["wrong"] = answer("Much is wrong.", findings)
+    for page, named in ((Path("out/page.html"), "out/page.html"), (None, "promptctl dashboard -o page.html")):
+        _say({"next": None, "answers": answers, "notes": []}, page)
+        assert f"and 1 more on the page: {named}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
