@@ -100,6 +100,15 @@ def model_id(written: str) -> str:
     return f"{_PROVIDERS.get(found[1], found[1])}/{found[2]}" if found else written.strip()
 
 
+def parameter_keys(data: Mapping[str, Any], name: str) -> tuple[str, str]:
+    """Return the keys at which a prompt file, native or GitHub's, sets the parameter that is `name` in native files."""
+    given = data.get("modelParameters")
+    if not isinstance(given, dict):
+        return "parameters", name
+    found = (key for key, value in given.items() if PARAMETERS.get(key, key) == name and value is not None)
+    return "modelParameters", next(found, name)
+
+
 def read_github_prompt(document: Document) -> GitHubPrompt:
     """Return a file of GitHub's dialect. Raises `InvalidFiles` for what makes it impossible to run."""
     reader = _Reader(document)

@@ -10,6 +10,7 @@ from typing import Any
 
 from promptctl.errors import Place
 from promptctl.files.document import Document, Key
+from promptctl.formats.github_dialect import parameter_keys
 from promptctl.formats.settings_file import Settings, sent_parameters
 from promptctl.linting.message_texts import MessageText, read_messages
 from promptctl.linting.models import ModelFacts, ModelList
@@ -91,11 +92,7 @@ class LintedPrompt:
 
     def parameter_place(self, name: str) -> Place:
         """Return the place of a parameter in the file; GitHub's dialect has its own names for some."""
-        for keys in (("parameters", name), ("modelParameters", name), ("modelParameters", _camel(name))):
-            place = self.document.key_place(*keys)
-            if place != self.document.key_place(*keys[:1], "\0"):
-                return place
-        return self.document.key_place("modelParameters" if self.is_github else "parameters")
+        return self.document.key_place(*parameter_keys(self.document.data, name))
 
     def place(self, *keys: Key) -> Place:
         """Return the place of a key of the file."""
@@ -119,8 +116,3 @@ def is_free_text(declared: Input | None) -> bool:
 def is_always_given(declared: Input) -> bool:
     """Return True if an input always has a value."""
     return declared.is_required or declared.default is not MISSING
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)

@@ -10,6 +10,7 @@ from promptctl.files.document import Document, Key
 from promptctl.files.names import PathRefused, resolve_path
 from promptctl.files.sources import Sources
 from promptctl.files.tree import Tree
+from promptctl.formats.github_dialect import parameter_keys
 from promptctl.prompts.closure import Declared, message_texts, resolve
 from promptctl.prompts.prompt import Prompt
 from promptctl.templates.events import Use
@@ -56,9 +57,7 @@ class _PartsOf:
     def all(self) -> Iterator[SeenPart]:
         yield from self._at("model", "model", ("model",))
         for name in self._data.get("parameters") or {}:
-            first, *rest = name.split("_")
-            github = first + "".join(word.capitalize() for word in rest)
-            yield from self._at("parameter", name, ("parameters", name), ("modelParameters", github))
+            yield from self._at("parameter", name, parameter_keys(self._document.data, name))
         roles = [message.get("role", "") for message in self._data["messages"]]
         for index, message in enumerate(self._data["messages"]):
             yield from self._message(index, message, roles)

@@ -111,6 +111,14 @@ def test_each_part_has_the_commits_of_its_lines(desk: Workspace) -> None:
     assert found.notes == ()
 
 
+@pytest.mark.parametrize("key", ["maxTokens", "max_tokens"])
+def test_a_parameter_of_githubs_dialect_has_its_line_in_either_spelling(desk: Workspace, repo: Repo, key: str) -> None:
+    text = f"messages:\n  - {{role: user, content: Hello}}\nmodelParameters: {{{key}: 5}}\n"
+    repo.commit("Cap the reply", {"prompts/greet.prompt.yml": text})
+    [part] = [part for part in desk.blame("greet").parts if part.key == "max_tokens"]
+    assert [line.text for line in part.lines] == [f"modelParameters: {{{key}: 5}}"]
+
+
 def test_inputs_say_what_filled_them(desk: Workspace) -> None:
     of_ref = {each.name: each for each in desk.blame("support/triage").inputs}
     of_call = {each.name: each for each in desk.blame(run(desk)).inputs}
