@@ -64,12 +64,16 @@ FileStamp = tuple[int, int, int]
 
 
 def file_stamp(path: str | Path) -> FileStamp | None:
-    """Return what differs once a file was written or replaced; None if it cannot be read."""
+    """Return what differs once a file or folder was changed, whatever its times are set to; None if it is not there."""
     try:
-        found = os.stat(path)  # noqa: PTH116 (asked often; a path as text is enough)
+        return stamp_of(os.stat(path))  # noqa: PTH116 - a Path takes as long again to make
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def stamp_of(found: os.stat_result) -> FileStamp:
+    """Return the stamp of a file that was looked at."""
+    return found.st_ctime_ns, found.st_size, found.st_ino
 
 
 class KeptFiles:
@@ -77,7 +81,7 @@ class KeptFiles:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._kept: dict[str, tuple[tuple[int, ...], bytes]] = {}
+        self._kept: dict[str, tuple[FileStamp, bytes]] = {}
 
     def look_up(self, path: str) -> bytes | None:
         """Return the bytes of a file; None if they are not kept, or not what is there now."""
@@ -93,7 +97,7 @@ class KeptFiles:
                     return None
         except OSError:
             return None
-        return kept[1] if kept[0] == _stamp_of(found) else None
+        return kept[1] if kept[0] == stamp_of(found) else None
 
     def put(self, path: str, found: os.stat_result, data: bytes) -> None:
         """Keep the bytes that were read of an open file, unless they are many or it was written a moment ago.
@@ -105,11 +109,7 @@ class KeptFiles:
             and len(self._kept) < _MOST_KEPT
             and found.st_ctime_ns < time.time_ns() - TICK_NS
         ):
-            self._kept[path] = _stamp_of(found), data
-
-
-def _stamp_of(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+            self._kept[path] = stamp_of(found), data
 
 
 def path_inside(root: Path, path: str | os.PathLike[str]) -> str:

@@ -7,22 +7,14 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from promptctl.files.tree import FileStamp, file_stamp
 from promptctl.git.repository import git_folder, shared_git_folder
 
-Stamp = tuple[int, int, int] | None
+Stamp = FileStamp | None
 # A file that is written twice within one tick of the file system's clock has one stamp for both.
 _SETTLED_NS = 100_000_000
 _FILES = ("packed-refs", "config", "shallow", "reftable/tables.list")
 _BRANCHES = ("refs/heads", "refs/remotes")
-
-
-def stamp(path: str) -> Stamp:
-    """Return what differs once a file or folder was changed, whatever its times are set to; None if it is not there."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - a Path takes as long again to make
-    except OSError:
-        return None
-    return found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def are_settled(stamps: Iterable[Stamp], now_ns: int | None = None) -> bool:
@@ -50,7 +42,7 @@ class RefStamps:
             self._repository = (list(found), *self._look())
         _, shared, files = self._repository
         if shared is not None:
-            found += map(stamp, files)
+            found += map(file_stamp, files)
             for name in _BRANCHES:
                 self._add_folders(f"{shared}/{name}", found)
         return tuple(found)
@@ -62,7 +54,7 @@ class RefStamps:
 
     def _add_folders(self, top: str, found: list[Stamp]) -> None:
         """Add the stamps of a folder and of every folder below it, which are listed anew once it was changed."""
-        now = stamp(top)
+        now = file_stamp(top)
         found.append(now)
         listed = self._listed.get(top)
         if listed is None or listed[0] != now:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from promptctl.errors import GitError, LabelRefused, RevisionNotFound, WorkspaceError
 from promptctl.files.names import SETTINGS
+from promptctl.files.tree import file_stamp
 from promptctl.git import commands
-from promptctl.git.ref_stamps import RefStamps, Stamp, are_settled, stamp
+from promptctl.git.ref_stamps import RefStamps, Stamp, are_settled
 from promptctl.labels.chains import LabelTags, read_events
 from promptctl.labels.tags import LabelEvent, LabelName, parse_name
 from promptctl.versions.former_ids import earlier_ids
@@ -128,7 +129,7 @@ class KeptRefs:
             refs = self._refs.now()
             fresh = context.fresh()
             for ref, kept in list(self._kept.items()):
-                if kept.is_watched and kept.stamps != (*refs, *map(stamp, kept.paths)):
+                if kept.is_watched and kept.stamps != (*refs, *map(file_stamp, kept.paths)):
                     with suppress(WorkspaceError, OSError):  # raised again where it is asked for
                         self._resolved(ref, fresh).make_ready()
 
@@ -158,7 +159,7 @@ class KeptRefs:
         return kept
 
     def _stamps(self, kept: KeptRef) -> tuple[Stamp, ...]:
-        return (*self._refs.now(), *map(stamp, kept.paths))
+        return (*self._refs.now(), *map(file_stamp, kept.paths))
 
     def _resolved(self, ref: str, context: Resolves) -> PromptAtVersion:
         """Resolve a ref now and keep it; if the repository is gone, return what was kept."""

@@ -385,16 +385,24 @@ class TestClosures:
             assert (cached.digest, cached.paths, cached.formerly) == (fresh.digest, fresh.paths, fresh.formerly)
 
 
-def test_a_prompt_is_loaded_again_once_one_of_its_files_was_written(tmp_path: Path) -> None:
-    prompt, partial = write(tmp_path, "prompts/a.prompt.yaml", INCLUDES), write(tmp_path, "prompts/b.j2", "one")
-    for each in (prompt, partial):
-        os.utime(each, (0, 0))
+def test_a_prompt_is_loaded_again_once_one_of_its_files_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "prompts/a.prompt.yaml", INCLUDES)
+    partial = write(tmp_path, "prompts/b.j2", "one")
     tree, loaded = WorkTree(tmp_path), LoadedPrompts()
+    later = time.time_ns() + 10_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: later)
     first = loaded.load(tree, "prompts/a.prompt.yaml")
     assert loaded.load(tree, "prompts/a.prompt.yaml") is first
+    before = partial.stat()
     partial.write_text("two")
+    os.utime(partial, ns=(before.st_atime_ns, before.st_mtime_ns))
     for _ in range(2):
         assert loaded.load(tree, "prompts/a.prompt.yaml").digest != first.digest
+    monkeypatch.undo()
+    partial.write_text("six")
+    loaded.load(tree, "prompts/a.prompt.yaml")
     assert loaded.kept(tree, "prompts/a.prompt.yaml") is None, "it may be written again within a tick of the clock"
     partial.unlink()
     with pytest.raises(InvalidFiles):
