@@ -266,12 +266,11 @@ def _edited(tree: Tree, found: Sequence[Reference], changes: list[FileEdit]) -> 
     """Add to `changes` what takes the references out; return those, and words on those that stay."""
     edited: list[Reference] = []
     notes: list[str] = []
-    for path in dict.fromkeys(each.path for each in found):
+    named = [each for each in found if each.kind in _TAKEN_OUT and not each.is_glob]
+    for path in dict.fromkeys(each.path for each in named):
         data = tree.read(path)
         # The last first: what is taken out moves what follows it.
-        for each in [each for each in found if each.path == path and not each.is_glob][::-1]:
-            if each.kind not in _TAKEN_OUT:
-                continue
+        for each in [each for each in named if each.path == path][::-1]:
             if each.kind == "budget" and _is_alone(data, path, each):
                 notes.append(f"{each.words} ({each.place}) is for this prompt alone: take it out, or it stays unused")
                 continue

@@ -410,6 +410,15 @@ def test_a_deletion_takes_its_tests_and_rules_along(cli: Cli, root: Path) -> Non
     assert [each["version"] for each in cli("history", "support/triage", "--json").json] == [2, 1]
 
 
+def test_a_deletion_leaves_recordings_of_any_size(cli: Cli, root: Path) -> None:
+    _unneeded(root)
+    long = json.dumps({"prompt": "support/triage", "request": "0" * 64, "model": "echo/echo", "reply": "x" * (2 << 20)})
+    write(root, "datasets/recordings/long.jsonl", long)
+    assert cli("delete", "support/triage", "--yes").exit_code == 0
+    assert not (root / OLD).exists()
+    assert text_of(root, "datasets/recordings/long.jsonl") == long
+
+
 def test_a_label_keeps_its_prompt_until_it_is_removed_for_a_reason(cli: Cli, root: Path) -> None:
     _unneeded(root)
     cli("label", "set", "support/triage@production", "v1")
