@@ -40,10 +40,12 @@ def datasets_reached(tree: Tree, changed: Iterable[str]) -> set[str]:
     names = set(changed)
     if not names:
         return set()
-    texts = _texts(tree, tree.paths(DATASETS), ROW_SUFFIXES)
-    # A file of rows may name an image or another file that changed.
+    files = [path for path in tree.paths(DATASETS) if not (is_recording(path) or is_human_labels(path))]
+    texts = _texts(tree, files, ROW_SUFFIXES)
+    # A file of rows may name an image or another file that changed; so may one that is too large for a text.
     pattern = naming_pattern(names)
-    names |= {path for path, text in texts.items() if path.endswith(ROW_SUFFIXES) and may_name(text, pattern)}
+    rows = (path for path in files if path.endswith(ROW_SUFFIXES))
+    names |= {path for path in rows if path not in texts or may_name(texts[path], pattern)}
     pattern = naming_pattern(names)
     return {path for path, text in texts.items() if is_dataset(path) and may_name(text, pattern)}
 
@@ -52,9 +54,7 @@ def _texts(tree: Tree, paths: Iterable[str], more: tuple[str, ...] = ()) -> dict
     """Return those of the files that are ours and can be read."""
     texts: dict[str, bytes] = {}
     for path in paths:
-        if path.endswith((".yaml", ".yml", ".json", ".j2", *more)) and not (
-            is_recording(path) or is_human_labels(path)
-        ):
+        if path.endswith((".yaml", ".yml", ".json", ".j2", *more)):
             with suppress(WorkspaceError, OSError):
                 texts[path] = tree.read(path)
     return texts

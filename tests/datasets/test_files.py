@@ -11,7 +11,7 @@ from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.reached import datasets_reached
 from promptctl.errors import Problem
 from promptctl.files.media import MAX_MEDIA_BYTES
-from promptctl.files.tree import MemoryTree, Tree
+from promptctl.files.tree import MAX_BYTES, MemoryTree, Tree
 from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt
 
@@ -116,6 +116,15 @@ def test_a_changed_image_reaches_the_datasets_whose_rows_name_it() -> None:
         "datasets/e.yaml": "cases: []\n",
     }
     assert datasets_reached(MemoryTree(files), ["datasets/a.png"]) == {"datasets/d.yaml"}
+
+
+def test_a_changed_image_reaches_the_datasets_whose_rows_are_too_large_for_a_text(tmp_path: Path) -> None:
+    (tmp_path / "datasets/recordings").mkdir(parents=True)
+    (tmp_path / "datasets/d.yaml").write_text("cases: d.jsonl\n")
+    (tmp_path / "datasets/e.yaml").write_text("cases: [{id: recordings}]  # e.jsonl\n")
+    for path in ("d.jsonl", "recordings/e.jsonl"):
+        (tmp_path / "datasets" / path).write_text('{"id": "a", "files": {"url": "a.png"}}\n' + " \n" * MAX_BYTES)
+    assert datasets_reached(WorkTree(tmp_path), ["datasets/a.png"]) == {"datasets/d.yaml"}
 
 
 @pytest.mark.parametrize("value", ["https://example.com/a.png", "data:image/png;base64,AA==", "what is it"])
