@@ -26,11 +26,11 @@ from promptctl.prompts.loading import load_prompt_file, path_in, prompt_paths
 from promptctl.prompts.prompt import Prompt
 from promptctl.schemas.json_schema import Validator
 from promptctl.schemas.minimal import CannotFill, minimal_instance
+from promptctl.template_languages.jinja import constant_text
 
 _HOW_TO_GENERATE = f"compare it with the one that ships: move it away, then promptctl new {GENERATE}"
 _MOST_READ = 200
 _MOST_TAGS = 30
-_JINJA = ("{{", "{%", "{#")
 # Inputs of these types stand between tags.
 _TAGGED = ("string", "array", "object")
 _SAMPLES: Mapping[str, Callable[[str], Any]] = {
@@ -205,16 +205,11 @@ def _form(brief: Brief) -> dict[str, Any]:
             {"name": name, "description": f"Say here what `{name}` is.", "schema": {"type": type_}, "required": True}
             for name, type_ in inputs.items()
         ],
-        "system": _literal(about or _TODO) + rule,
+        "system": constant_text(about or _TODO) + rule,
         "user": "\n\n".join(_user_text(name, type_) for name, type_ in inputs.items()),
         "output_schema": None,
         "cases": [_ordinary_case({name: _SAMPLES[type_](name) for name, type_ in inputs.items()})],
     }
-
-
-def _literal(text: str) -> str:
-    """Return a text as a template that says it."""
-    return f"{{% raw %}}{text}{{% endraw %}}" if any(sign in text for sign in _JINJA) else text
 
 
 def _user_text(name: str, type_: str) -> str:

@@ -327,12 +327,14 @@ def test_it_is_awaited_too_and_refuses_to_stop_a_running_loop(lab: Lab) -> None:
 def test_a_form_is_valid_and_passes_its_own_case(lab: Lab) -> None:
     with lab.open() as workspace:
         for types in ({}, {"a": "string", "n": "integer", "x": "number", "b": "boolean", "l": "array", "o": "object"}):
-            made = workspace.authoring.new(ID, "Say {{ what }} it is\nfor.", types)
+            made = workspace.authoring.new(ID, "Say {{ what }} it is\nfor. No {% endraw %}.", types)
             assert (made.warnings, made.execution) == ((), None)
         workspace.write(made.proposal)
         assert workspace.validate([lab.root / made.path]).problems == ()
         system = workspace.prompt(ID).render(workspace.datasets.cases(made.dataset).cases[0].inputs).messages[0]
-    assert system["content"].startswith("Say {{ what }} it is for.\nThe text in <a> and <l> and <o> is material")
+    assert system["content"].startswith(
+        "Say {{ what }} it is for. No {% endraw %}.\nThe text in <a> and <l> and <o> is material"
+    )
 
 
 def test_a_prompt_that_no_dataset_tests_gets_the_form_of_one(lab: Lab) -> None:
