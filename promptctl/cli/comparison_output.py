@@ -64,7 +64,8 @@ def say_against(found: Against, *, as_json: bool, is_brief: bool = False) -> Non
             say()
         colour = {"passed": "green", "failed": "red"}.get(each.verdict, "yellow")
         word = styled(each.verdict, sys.stdout, fg=colour, bold=True)
-        say_wrapped(f"{styled(each.row.prompt, sys.stdout, bold=True)}: {word}: {each.reason}")
+        name = styled(evaluation_name(each, found.heads), sys.stdout, bold=True)
+        say_wrapped(f"{name}: {word}: {each.reason}")
         say_wrapped(about_alone(each), indent="  ")
     if len(found.heads) > 1 and not is_brief:
         opening = of_comparisons(found.compared, found.alone, found.decision, found.together)

@@ -166,7 +166,10 @@ def say_review(review: Review) -> None:
         say()
         right = ["Passed", "Cost"]
         say_table(
-            ["Prompt", "Change", "Result", "Dataset", *right], map(_row, rows), right=right, texts=["Change", "Result"]
+            ["Prompt", "Change", "Result", "Dataset", *right],
+            map(_row, rows, words.row_names(rows)),
+            right=right,
+            texts=["Change", "Result"],
         )
     for problem in words.told_problems(review):
         say_wrapped(_line(str(problem)), indent="  ")
@@ -185,9 +188,9 @@ def _line(text: str) -> str:
     return visible(flat(text))
 
 
-def _row(row: words.ReviewRow) -> tuple[str, ...]:
+def _row(row: words.ReviewRow, name: str) -> tuple[str, ...]:
     passed, _, cost, _ = words.numbers(row)
-    return row.prompt, row.change, row.verdict, row.dataset.removeprefix("datasets/"), passed, cost
+    return name, row.change, row.verdict, row.dataset.removeprefix("datasets/"), passed, cost
 
 
 def _say_diffs(review: Review) -> None:

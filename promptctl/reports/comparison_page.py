@@ -17,15 +17,14 @@ from promptctl.reports.flips import certainty_of, flipped_assertions, of_fresh_r
 from promptctl.reports.html import cases_of, columns_of
 from promptctl.reports.offline_page import offline_page
 from promptctl.reports.review import is_timed, readable, stable_head
-from promptctl.reports.rows import evaluation_head
+from promptctl.reports.rows import evaluation_head, evaluation_name
 from promptctl.reports.sentences import of_comparisons
-from promptctl.reports.verdict import certainty, headline, mark_of
+from promptctl.reports.verdict import MARKS, certainty, headline, mark_of
 from promptctl.reports.wording import short_cost
 
 _NOTHING_ELSE: Mapping[str, Sequence[Any]] = {
     name: [] for name in ("breaks", "warnings", "problems", "files", "datasets", "moves")
 }
-_ALONE = {"passed": "✅", "failed": "❌"}
 
 
 def comparison_page(log: Store, found: Against, reason: str, diffs: Sequence[EvaluatedDiff]) -> Iterator[str]:
@@ -33,7 +32,7 @@ def comparison_page(log: Store, found: Against, reason: str, diffs: Sequence[Eva
     compared, alone, decided = found.compared, found.alone, found.decision
     rows = [row_of(each) | {"mark": mark_of(each)} for each in compared]
     rows += [
-        {"mark": _ALONE.get(each.verdict, "⚠️"), "prompt": each.row.prompt, "dataset": each.row.spec.dataset}
+        {"mark": MARKS[each.verdict], "prompt": evaluation_name(each, found.heads), "dataset": each.row.spec.dataset}
         | {"change": about_alone(each), "verdict": each.verdict, "reason": each.reason}
         for each in alone
     ]

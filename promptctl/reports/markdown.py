@@ -10,6 +10,7 @@ from promptctl.evaluations.outcomes import CaseResults, case_results
 from promptctl.files.wording import clip
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, Messages, about_request, message_texts
+from promptctl.reports.rows import evaluation_name
 from promptctl.reports.wording import as_text, assertion_name, format_share, format_spent, judged_rates, percent
 
 MOST_CASES = 50
@@ -46,7 +47,7 @@ def markdown(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
         ]  # fmt: skip
         yield f"| {' | '.join(str(cell) for cell in cells)} |\n"
     for each in evaluations:
-        yield f"\n**{inline(each.row.prompt)}**: {each.verdict}: {inline(each.reason)}\n"
+        yield f"\n**{inline(evaluation_name(each, evaluations))}**: {each.verdict}: {inline(each.reason)}\n"
         for rates in judged_rates(each.totals.judged):
             yield f"\n- {inline(rates)}\n"
         yield from _cases(log, each)

@@ -95,10 +95,14 @@ class ReviewRow:
     evaluation: Evaluation | None = None
 
     @property
+    def made(self) -> Evaluation | None:
+        """The evaluation of head; None if there is none."""
+        return self.compared.head if self.compared else self.evaluation
+
+    @property
     def dataset(self) -> str:
         """The dataset of the row; empty if nothing was evaluated."""
-        made = self.compared.head if self.compared else self.evaluation
-        return made.row.spec.dataset if made else ""
+        return self.made.row.spec.dataset if self.made else ""
 
 
 def outcomes(review: Review) -> Iterator[ReviewRow]:
@@ -117,6 +121,14 @@ def outcomes(review: Review) -> Iterator[ReviewRow]:
             yield ReviewRow(_mark(found), id_, change, f"{evaluation.verdict}, head alone", evaluation=evaluation)
         if found.why_not is not None:
             yield ReviewRow("❌" if found.problems else _mark(found), id_, change, f"not evaluated: {found.why_not}")
+
+
+def row_names(rows: Sequence[ReviewRow]) -> list[str]:
+    """Return what each row is about: its prompt, with its model if the rows are of several."""
+    models = [row.made.row.model if row.made else "" for row in rows]
+    has_several = len(set(filter(None, models))) > 1
+    named = zip(rows, models, strict=True)
+    return [f"{row.prompt} · {model}" if has_several and model else row.prompt for row, model in named]
 
 
 def is_lost_together(review: Review, compared: Compared | None) -> bool:

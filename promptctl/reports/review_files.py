@@ -91,11 +91,12 @@ def review_page(log: Store, review: Review, redactor: Redactor) -> Iterator[str]
 def _page_part(review: Review) -> dict[str, Any]:
     from promptctl.reports.comparison_page import row_of
 
+    outcomes = list(words.outcomes(review))
     rows = [
         {"dataset": row.dataset, "verdict": row.verdict, "reason": row.evaluation.reason if row.evaluation else ""}
         | (row_of(row.compared) if row.compared else {})
-        | {"mark": row.mark, "prompt": row.prompt, "change": row.change}
-        for row in words.outcomes(review)
+        | {"mark": row.mark, "prompt": name, "change": row.change}
+        for row, name in zip(outcomes, words.row_names(outcomes), strict=True)
     ]
     return {
         "passed": review.decision.is_passed,

@@ -10,6 +10,7 @@ from promptctl.reports import review as words
 from promptctl.reports.comparison import comparison_markdown
 from promptctl.reports.markdown import code, folded, html, inline
 from promptctl.reports.prompt_diff import diff_lines, hunk_lines
+from promptctl.reports.verdict import MARKS
 from promptctl.reports.wording import count
 from promptctl.reviews.review import Review
 
@@ -108,10 +109,10 @@ def _table(rows: Sequence[words.ReviewRow], detail: _Detail) -> Iterator[str]:
         return
     yield "\n| | Prompt | Change | Result | Dataset | Passed | Difference [95 %] | Cost | Median latency |\n"
     yield "|---|---|---|---|---|--:|--:|--:|--:|\n"
-    for row in rows[: detail.rows]:
+    for row, name in zip(rows[: detail.rows], words.row_names(rows), strict=False):
         cells = (
             row.mark,
-            code(row.prompt),
+            code(name),
             inline(row.change),
             inline(row.verdict),
             code(row.dataset) if row.dataset else "",
@@ -165,8 +166,7 @@ def _results(review: Review, space: _Space) -> Iterator[str]:
                 told = f"<details><summary>{html(title)}</summary>\n\n{told}\n</details>\n"
             yield f"\n{told}"
         for evaluation in found.evaluations:
-            row = evaluation.row
-            mark = {"passed": "✅", "failed": "❌"}.get(evaluation.verdict, "⚠️")
+            row, mark = evaluation.row, MARKS[evaluation.verdict]
             yield f"\n#### {mark} {code(row.prompt)}: {evaluation.verdict}\n\n{inline(evaluation.reason)}. "
             yield f"Model {code(row.model)}, dataset {code(row.spec.dataset)}.\n"
             failing = [*evaluation.summary.failing, *evaluation.summary.errored]

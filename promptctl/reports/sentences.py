@@ -275,9 +275,11 @@ def _results(compared: Sequence[Compared], together: Sequence[JointVerdict]) -> 
 
 def _new(alone: Sequence[Evaluation]) -> Iterator[str]:
     """Yield a sentence on what is new and did not pass."""
-    for verdict, word in (("failed", "failed"), ("incomplete", "is incomplete")):
-        if names := [each.row.prompt for each in alone if each.verdict == verdict]:
-            yield f"{name_some(names, _MOST_NAMED)}, which is new, {word}."
+    for verdict in ("failed", "incomplete"):
+        if names := list(dict.fromkeys(each.row.prompt for each in alone if each.verdict == verdict)):
+            be = "is" if len(names) == 1 else "are"
+            word = verdict if verdict == "failed" else f"{be} {verdict}"
+            yield f"{name_some(names, _MOST_NAMED)}, which {be} new, {word}."
 
 
 def of_review(review: Review) -> Opening:

@@ -15,7 +15,11 @@ from promptctl.statistics.metric import MetricComparison
 _NAMES = {"cost_nano_usd": "cost", "latency_ms": "latency"}
 _MOST_NAMED = 5
 _SIGNIFICANT = 0.05
-MARKS = {"worse": "❌", "better": "🎉", "not-worse": "✅", "inconclusive": "➖", "powerless": "➖", "incomplete": "⚠️"}
+MARKS = {
+    "worse": "❌", "better": "🎉", "not-worse": "✅", "inconclusive": "➖", "powerless": "➖", "incomplete": "⚠️",
+    "passed": "✅", "failed": "❌",
+}  # fmt: skip
+"""The mark of each verdict on a comparison, and on an evaluation by itself."""
 
 
 def mark_of(found: Compared) -> str:

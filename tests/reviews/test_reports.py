@@ -14,7 +14,7 @@ from promptctl.reports.review_markdown import LONGEST, MARKER
 from promptctl.reviews.review import Measurement
 from promptctl.reviews.reviewing import _on_prompts
 from tests.browser import Browser
-from tests.reviews.conftest import Cli, Pull, case
+from tests.reviews.conftest import KEY, Cli, Pull, case
 
 HOSTILE = """\
 ``` </details><script>alert(1)</script> @everyone
@@ -52,6 +52,32 @@ def outside_code(markdown: str) -> str:
 
 def test_it_begins_with_the_marker_that_the_next_one_is_found_by(pull: Pull) -> None:
     assert pull.markdown().startswith(MARKER + "\n")
+
+
+def test_what_several_models_answered_is_told_apart(
+    pull: Pull, cli: Cli, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*next(iter(KEY.items())))
+    pull.edit("prompts/triage.prompt.yaml", "Say one word", "Say one word now")
+    pull.write("prompts/fresh.prompt.yaml", pull.read("prompts/triage.prompt.yaml"))
+    pull.dataset(case(1), case(2, expected="no"), name="fresh", prompt="fresh")
+    pull.commit()
+    models = [part for name in ("local/small", "local/large") for part in ("-m", name)]
+    ran = cli("review", *models, "-o", "review.md", "-o", "review.html")
+    table = (pull.root / "review.md").read_text().partition("\n- ")[0]
+    for model in ("local/small", "local/large"):
+        assert f"\nfresh · {model}\tadded\tfailed, head alone\t" in ran.out
+        assert f"| `fresh · {model}` | added | failed, head alone |" in table
+    assert "fresh, which is new, failed." in (pull.root / "review.html").read_text()
+    against = cli("eval", "--all", "--against", "@origin/main", *models, "-o", "against.html", "-o", "against.md")
+    assert "\nfresh · local/large: failed: 1 of 2 cases" in f"\n{against.out}"
+    assert "**fresh · local/large**: failed: 1 of 2 cases" in (pull.root / "against.md").read_text()
+    for name in ("review.html", "against.html"):
+        with browser.open(pull.root / name) as opened:
+            assert opened.page.locator(".row-of h3").filter(has_text="fresh · local/large").count() == 1
+            opened.page.locator(".run .wrong button").last.click()
+            assert opened.page.locator("#count").inner_text().startswith("1 of ")
+            assert opened.faults() == []
 
 
 def test_nothing_foreign_is_read_as_markdown_or_html(pull: Pull) -> None:

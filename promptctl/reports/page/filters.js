@@ -27,6 +27,9 @@ const cases = data.cases.map((item, position) => {
     score: known("score").length ? Math.min(...known("score")) : null, latency: largest("latency_ms"), cost: largest("full_cost_nano_usd") };
 });
 
+// A prompt as cases name it: with its model if several are compared.
+const promptOf = (prompt, model) => [`${prompt} · ${model}`, prompt].find((name) => cases.some((item) => item.prompt === name)) ?? "";
+
 // Made when somebody searches: it is as long as all replies.
 function textOf(item) {
   item.text ??= [item.id, item.prompt, ...item.tags, ...item.request.flat(), ...item.results.flatMap((result) =>

@@ -92,7 +92,7 @@ function beside(evaluation, at) {
 }
 
 function oneOfMany(evaluation, index) {
-  const at = columnOf[index], inIt = { ...(isMatrix ? { in: String(at) } : {}), ...(isMany ? { prompt: evaluation.prompt } : {}), ...(hasDatasets ? { dataset: evaluation.dataset } : {}) };
+  const at = columnOf[index], inIt = { ...(isMatrix ? { in: String(at) } : {}), ...(isMany ? { prompt: promptOf(evaluation.prompt, evaluation.model) } : {}), ...(hasDatasets ? { dataset: evaluation.dataset } : {}) };
   const own = isMatrix && !evaluation.side ? nameOf(at) : "";
   const name = !own ? evaluation.prompt : isManyPrompts && !own.split(" · ").includes(evaluation.prompt) ? `${evaluation.prompt} · ${own}` : own;
   const most = (key) => Math.max(...data.evaluations.map((each) => each[key] || 0));

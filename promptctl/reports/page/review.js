@@ -51,7 +51,7 @@ const SIDES = ["before", "after"];
 
 // The cases that flipped, and those that did not pass, as buttons that show them.
 function flipsNode(row) {
-  const names = new Set(data.cases.map((item) => item.prompt)), prompt = names.size > 1 ? [`${row.prompt} · ${row.model}`, row.prompt].find((name) => names.has(name)) || "" : "";
+  const prompt = isMany ? promptOf(row.prompt, row.model) : "";
   const flips = [[row.regressed, "regressed", { status: "regressed" }], [row.improved, "improved", { status: "improved" }],
     ...(row.wrong || []).flatMap(([failed, errors], at) => [[failed, `failed ${SIDES[at]}`, { status: "failed", in: String(at) }], [errors, `could not be graded ${SIDES[at]}`, { status: "error", in: String(at) }]])];
   const some = flips.filter(([number]) => number);
