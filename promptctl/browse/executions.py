@@ -12,7 +12,7 @@ from promptctl import Execution, ExecutionPage, Filter, Workspace
 from promptctl.browse.contents import indented, message_parts
 from promptctl.browse.links import link
 from promptctl.browse.views import PageRequest, View, check_word, tried, with_moments
-from promptctl.errors import PromptctlError
+from promptctl.errors import PromptctlError, PromptNotFound
 from promptctl.reports.hidden_parts import ABOUT, pieces
 from promptctl.reports.wording import as_text, count
 
@@ -136,7 +136,7 @@ def execution(request: PageRequest) -> View:
     found = workspace.log.execution(request.needed("id"))
     values = {
         "call": found,
-        "ref": ref_of(found),
+        "ref": _page_of(workspace, found),
         "messages": _messages(found),
         "attempts": list(workspace.log.executions(Filter(call_id=found.call_id)))[::-1],
         "tool_calls": found.tool_calls[:_MOST_PARTS],
@@ -148,6 +148,18 @@ def execution(request: PageRequest) -> View:
         "has_reply": found.status in _WITH_REPLY,
     }
     return View("execution.html", f"Call of {found.prompt}", values)
+
+
+def _page_of(workspace: Workspace, found: Execution) -> str | None:
+    """Return the ref whose page has the version that ran; None for a prompt that no file has."""
+    ref = ref_of(found)
+    try:
+        workspace.prompt(ref)
+    except PromptNotFound:
+        return None
+    except PromptctlError:
+        return ref  # its page says what is wrong
+    return ref
 
 
 def ref_of(found: Execution) -> str:

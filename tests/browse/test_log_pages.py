@@ -21,9 +21,11 @@ from promptctl.browse import evaluations, executions
 from promptctl.browse.prompts import _own_first
 from promptctl.browse.site import ROUTES, Site
 from promptctl.cli.main import app
+from promptctl.log.records import Entry
 from promptctl.log.sqlite import queries
 from promptctl.workspace import open_workspace
 from tests.browse.logged_workspace import make_workspace
+from tests.log.conftest import make
 
 Ids = dict[str, str]
 
@@ -283,6 +285,19 @@ def test_one_call_has_all_that_was_sent_and_answered(all_pages: dict[str, Page],
     assert "nothing was paid" in of("refused").words
     assert "unpriced" in of("unpriced").words
     assert {"evaluation": reader.ids["head"], "case": "case-1"} in of("graded").links("case")
+
+
+def test_a_call_of_a_prompt_that_no_file_has_leads_to_no_page_of_it(tmp_path: Path) -> None:
+    reader = Reader(tmp_path)
+    own = make(prompt="authoring/cases", version=None, version_display="built-in", commit=None)
+    with closing(reader.site), open_workspace(tmp_path, {}) as workspace:
+        workspace.context.log.append([Entry(own, "full")])
+        page = reader.read("execution", id=own.id)
+        assert (page.status, page.links("prompt"), page.links("blame")) == (200, [], [])
+        assert "built-in" in page.words
+        kept = reader.read("execution", id=reader.ids["good"])
+        assert {reader.read("prompt", **each).status for each in kept.links("prompt")} == {200}
+        assert kept.links("blame")
 
 
 def test_pruned_contents_are_said_to_be(tmp_path: Path) -> None:
