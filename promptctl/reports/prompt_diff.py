@@ -13,6 +13,7 @@ from promptctl.files.wording import as_text, clip
 from promptctl.schemas.effects import SchemaChange
 
 _SIGNS = {"added": "+", "removed": "-"}
+_TEXTS = ("Messages", "Partials")
 _LONGEST_VALUE = 200
 _SCHEMA_PATH = "output.schema_path"
 
@@ -48,8 +49,12 @@ def diff_parts(diff: PromptDiff, *, leaves_out: Iterable[str] = ()) -> Iterator[
 
 
 def diff_lines(diff: PromptDiff, *, leaves_out: Iterable[str] = ()) -> Iterator[str]:
-    """Yield every difference as a line, without headings: `+` for what came, `-` for what went, `!` for the rest."""
-    for _, lines in diff_parts(diff, leaves_out=leaves_out):
+    """Yield every difference as a line, without headings: `+` for what came, `-` for what went, `!` for the rest.
+
+    Texts come last: a line that follows theirs would seem to be one of them.
+    """
+    parts = diff_parts(diff, leaves_out=leaves_out)
+    for _, lines in sorted(parts, key=lambda part: part[0] in _TEXTS):
         yield from (f"{line.sign} {line.noun}{line.text}" if line.sign else line.text for line in lines)
 
 

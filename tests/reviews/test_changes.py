@@ -38,6 +38,7 @@ def test_no_empty_line_and_nothing_twice_stands_in_a_diff(pull: Pull) -> None:
     lines = list(diff_lines(diff))
     assert "" not in lines
     assert [line for line in lines if "schema" in line] == ["+ output: schema added (prompts/triage.schema.yaml)"]
+    assert "schema" in lines[0], "below lines of a message it would seem to be one of them"
 
 
 def test_the_end_of_a_line_in_a_files_name_ends_no_line(pull: Pull, cli: Cli) -> None:
