@@ -9,12 +9,10 @@ from typing import Any, Literal
 from promptctl.differences.ordering import longest_in_order
 from promptctl.differences.text_diff import Hunk, compare_texts
 from promptctl.files.plain import canonical_json
+from promptctl.prompts.closure import INPUT_WORDS
 from promptctl.prompts.prompt import MISSING, Input, Output
 from promptctl.schemas.changes import compare_schemas
 from promptctl.schemas.effects import SchemaChange
-
-# Parts of an input that are for people alone: no digest covers it.
-_INPUT_WORDS = ("title", "description", "examples", "$comment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ def compare_inputs(
         before, after = old.get(name), new.get(name)
         kind: Kind = "added" if before is None else "removed" if after is None else "changed"
         schema = compare_schemas(before.schema, after.schema) if before and after else ()
-        own = [change for change in schema if change.path == "$" and change.keyword in _INPUT_WORDS]
+        own = [change for change in schema if change.path == "$" and change.keyword in INPUT_WORDS]
         words += [compare_value(f"inputs.{name}.{each.keyword}", each.before, each.after, absent=None) for each in own]
         if before and after:
             words.append(compare_value(f"inputs.{name}.sensitive", before.is_sensitive, after.is_sensitive))

@@ -89,9 +89,13 @@ class Git(Commands):
                 self.objects.close()
             self._place = place
 
+    def remotes(self) -> list[str]:
+        """Return the names of the remotes that the user configured."""
+        return self.run(["remote"]).lines()
+
     def usual_remote(self) -> str | None:
         """Return the remote that is meant where none is named: `origin`, or else the first one; None without any."""
-        names = self.run(["remote"]).lines()
+        names = self.remotes()
         return "origin" if "origin" in names else next(iter(names), None)
 
     def fetch_hint(self, revision: str) -> str:
@@ -109,7 +113,7 @@ class Git(Commands):
 
     def _fetch_of(self, name: str, usual: str) -> str:
         remote, _, branch = name.partition("/")
-        if branch and remote in self.run(["remote"]).lines():
+        if branch and remote in self.remotes():
             return f"git fetch {quote(remote)} {quote(f'+refs/heads/{branch}:refs/remotes/{remote}/{branch}')}"
         if self.is_shallow and is_object_id(name):
             usual = usual.replace("fetch", "fetch --depth=1", 1)

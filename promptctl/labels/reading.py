@@ -10,7 +10,7 @@ from promptctl.files.names import did_you_mean
 from promptctl.files.wording import count
 from promptctl.git.repository import Git
 from promptctl.labels.chains import History, LabelTags, Unasked, history, refuse_other_workspace
-from promptctl.labels.remote import Fetched, Remote, RemoteUnreachable, last_fetch, remote_meant, remote_names, short
+from promptctl.labels.remote import Fetched, Remote, RemoteUnreachable, last_fetch, remote_meant, short
 from promptctl.labels.tags import LabelName
 from promptctl.labels.times import LiveAt, live_at
 from promptctl.labels.trust import LabelTrust
@@ -95,7 +95,7 @@ class Labels:
         tags = LabelTags.read(self._git, self._trust)
         known = list(dict.fromkeys(name for id_ in (label.prompt, *label.formerly) for name in tags.labels_of(id_)))
         near = did_you_mean(label.label, known, f"{label.prompt}@{{}}")
-        remotes = [self._remote] if self._remote else remote_names(self._git)
+        remotes = [self._remote] if self._remote else self._git.remotes()
         if remotes and not any(last_fetch(self._git, remote) for remote in remotes):
             fetch = "promptctl label fetch" + (f" --remote {remotes[0]}" if len(remotes) > 1 else "")
             return HistoryIncomplete(

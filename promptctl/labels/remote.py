@@ -69,17 +69,12 @@ class Fetched:
         return {"remote": self.remote, "added": self.names, "conflicts": conflicts}
 
 
-def remote_names(git: Git) -> list[str]:
-    """Return the names of the remotes that the user configured."""
-    return [name for name in git.run(["remote"]).lines() if name]
-
-
 def remote_meant(git: Git, named: str | None, command: str) -> str:
     """Return the remote that a user or the settings named, or else the only one there is.
 
     Raises `GitError` if there is none, or several; `command` is what a remote would be named for.
     """
-    names = remote_names(git)
+    names = git.remotes()
     if named is not None or len(names) == 1:
         return named or names[0]
     if not names:
@@ -94,7 +89,7 @@ class Remote:
     """One configured remote. Raises `GitError` if no remote of that name is configured; an address is not a name."""
 
     def __init__(self, git: Git, name: str) -> None:
-        names = remote_names(git)
+        names = git.remotes()
         if name not in names:
             known = f"the remotes here are {', '.join(names)}" if names else "this repository has no remote"
             hint = did_you_mean(name, names) or "git remote add NAME ADDRESS"

@@ -12,7 +12,7 @@ from promptctl.files.names import LOCK, SETTINGS, did_you_mean
 from promptctl.files.writing import replace_file
 from promptctl.git.repository import Git
 from promptctl.labels.reading import Labels
-from promptctl.labels.remote import Fetched, remote_meant, remote_names
+from promptctl.labels.remote import Fetched, remote_meant
 from promptctl.labels.tags import LabelEvent, LabelName
 from promptctl.log.stamps import refuse_to_come, utc_text
 from promptctl.promotion.moves import Mover, MoveResult, candidate_of
@@ -227,7 +227,7 @@ class Labelling:
     @property
     def has_remote(self) -> bool:
         """True if there is a remote that moves could be pushed to."""
-        return bool(remote_names(self._git))
+        return bool(self._git.remotes())
 
     def close(self) -> None:
         """End Git's process; the next use starts a new one."""

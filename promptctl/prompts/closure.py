@@ -30,7 +30,8 @@ JINJA_WORDS = frozenset(
 MAX_DEPTH = 10
 
 SCHEME = "1"  # of digests
-_OF_NO_EFFECT = ("title", "description", "examples", "$comment")
+# Keywords of an input's schema that are for people alone: no digest covers them.
+INPUT_WORDS = ("title", "description", "examples", "$comment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +345,7 @@ def _as_data(declared: Declared) -> dict[str, Any]:
 
 
 def _input(declared: Input) -> dict[str, Any]:
-    data: dict[str, Any] = {"schema": {k: v for k, v in declared.schema.items() if k not in _OF_NO_EFFECT}}
+    data: dict[str, Any] = {"schema": {k: v for k, v in declared.schema.items() if k not in INPUT_WORDS}}
     if declared.default is not MISSING:
         data["default"] = declared.default
     elif not declared.is_required:

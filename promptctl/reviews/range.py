@@ -84,7 +84,7 @@ def _default_base(git: Git) -> Line:
         command = (error.hint or "").partition("   ")[0]
         fetch = f"{command}   (or " if command.startswith("git ") else ""
         raise HistoryIncomplete(error.message, hint=f"{fetch}{_NAME_BASE}{')' if fetch else ''}") from error
-    remotes = git.run(["remote"], check=False).lines()
+    remotes = git.remotes()
     if remotes and usual.remote not in ({"origin"} & {*remotes} or remotes):
         message = f"{usual.name} may be HEAD's own: this clone has no default branch of {name_some(remotes)}"
         raise HistoryIncomplete(message, hint=_NAME_BASE)

@@ -88,7 +88,7 @@ def settings_at(git: Git, line: Line) -> Committed | None:
     except FileNotFoundError:
         return None
     remote = settings.labels.remote
-    if git.is_bare and remote is not None and remote not in git.run(["remote"]).lines():
+    if git.is_bare and remote is not None and remote not in git.remotes():
         # It is that remote itself, to its clones: a tag that is here is what they fetch.
         settings = replace(settings, labels=replace(settings.labels, remote=None))
     signers = (_signers(tree) or "") if settings.labels.is_signed else None

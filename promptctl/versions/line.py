@@ -60,7 +60,7 @@ def find_line(git: Git, branch: str | None = None, remote: str | None = None) ->
     one = ["for-each-ref", "--count=1", "--format=%(refname)", f"refs/remotes/{remote or ''}"]
     if git.may_have("refs/remotes") and (fetched := git.run(one).lines()):
         where = chosen if remote or remotes else fetched[0].split("/")[2]
-        configured = git.run(["remote"]).lines()
+        configured = git.remotes()
         if configured and where not in configured:  # `refs/remotes/pull/7/merge` is of no remote
             where = git.usual_remote() or where
         raise _no_such_branch(git, names[0], where, is_named=bool(branch))

@@ -246,9 +246,9 @@ class Moment:
             return None
         from promptctl.files.names import LOCK
         from promptctl.labels.lock import MAX_LOCK, LockHere, read_lock
-        from promptctl.labels.remote import last_fetch, remote_names
+        from promptctl.labels.remote import last_fetch
 
-        if any(last_fetch(self.git, remote) is not None for remote in remote_names(self.git)):
+        if any(last_fetch(self.git, remote) is not None for remote in self.git.remotes()):
             return None
         doubt = self._doubt_in_lock()
         commit = self.head if doubt else self.trusted_line.tip

@@ -299,7 +299,7 @@ def _labels(here: _Here) -> Iterator[Seen]:
     remote = here.settings.labels.remote if here.settings is not None else None
     if remote is None or here.git is None:
         return
-    names = here.git.run(["remote"]).lines()
+    names = here.git.remotes()
     if remote in names:
         yield "ok", f"moves are pushed to {remote}"
     else:
