@@ -210,7 +210,7 @@ def _origin(declared: Input, execution: Execution | None) -> Origin:
         return "default" if has_default else "call" if declared.is_required else "none"
     if execution.inputs is not None:
         return "none"
-    return "unknown" if has_default or not declared.is_required else "call"
+    return "call" if declared.is_required else "unknown"
 
 
 def _moves(

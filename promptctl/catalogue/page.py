@@ -200,7 +200,7 @@ def _input_as_dict(declared: Input) -> dict[str, Any]:
     data: dict[str, Any] = {
         "name": declared.name,
         "type": type_of(declared.schema),
-        "required": declared.is_required and declared.default is MISSING,
+        "required": declared.is_required,
         "description": declared.description,
         "schema": dict(declared.schema),
     }

@@ -96,11 +96,8 @@ def compare_inputs(
 
 
 def _required(before: Input | None, after: Input | None) -> ValueChange | None:
-    return compare_value("required", _must_be_given(before), _must_be_given(after), absent=None)
-
-
-def _must_be_given(declared: Input | None) -> bool | None:
-    return None if declared is None else declared.is_required and declared.default is MISSING
+    old, new = (None if each is None else each.is_required for each in (before, after))
+    return compare_value("required", old, new, absent=None)
 
 
 def _default(before: Input | None, after: Input | None) -> ValueChange | None:

@@ -10,7 +10,6 @@ from promptctl.files.wording import count
 from promptctl.linting.message_texts import VALUE
 from promptctl.linting.prompt import LintedPrompt, is_always_given, is_free_text
 from promptctl.linting.rules import Findings, finding
-from promptctl.prompts.prompt import MISSING
 from promptctl.prompts.prompt_checks import unused_inputs
 from promptctl.templates.events import Condition, Use
 
@@ -256,7 +255,6 @@ def _changing(prompt: LintedPrompt, names: tuple[str, ...]) -> str | None:
             continue
         if prompt.is_github or (
             declared.is_required
-            and declared.default is MISSING
             and {"enum", "const"}.isdisjoint(declared.schema)
             and declared.schema.get("type") != "boolean"
         ):

@@ -54,22 +54,18 @@ class InputCheck:
         wrong: list[tuple[str, str]] = []
         allowance = Allowance(TOGETHER_S)
         for each in self._inputs:
-            name = each.name
-            if name in given:
-                try:
-                    values[name] = value = plain(given[name], measure)
-                except NotPlain as error:
-                    wrong.append((name, f"`{name}` cannot be an input: {error}"))
-                    continue
-                wrong += [(name, f"`{name}{path}` {message}") for path, message in self.faults(name, value, allowance)]
-            elif each.default is not MISSING:
-                values[name] = value = plain(each.default, measure)
-                wrong += [
-                    (name, f"the default of `{name}{path}` {message}")
-                    for path, message in self.faults(name, value, allowance)
-                ]
-            elif each.is_required:
-                wrong.append((name, f"`{name}` is missing"))
+            name, value = each.name, given.get(each.name, each.default)
+            if value is MISSING:
+                wrong += [(name, f"`{name}` is missing")] if each.is_required else []
+                continue
+            try:
+                values[name] = value = plain(value, measure)
+            except NotPlain as error:
+                wrong.append((name, f"`{name}` cannot be an input: {error}"))
+                continue
+            whose = "" if name in given else "the default of "
+            faults = self.faults(name, value, allowance)
+            wrong += [(name, f"{whose}`{name}{path}` {message}") for path, message in faults]
         extra = [str(name) for name in given if name not in self._names]
         if wrong or extra:
             raise self._error(wrong, extra)
@@ -100,7 +96,7 @@ class InputCheck:
     def _declared(self) -> str:
         if not self._inputs:
             return "this prompt has no inputs"
-        parts = [each.name + ("" if _is_needed(each) else " (optional)") for each in self._inputs]
+        parts = [each.name + ("" if each.is_required else " (optional)") for each in self._inputs]
         return f"its inputs are {name_some(parts, _MAX_SHOWN)}"
 
 
@@ -227,10 +223,6 @@ _TYPES = {
     "array": _Type(partial(_read_data, kind=list), "a list", """'["one", "two"]'"""),
     "object": _Type(partial(_read_data, kind=dict), "a mapping", """'{"name": "value"}'"""),
 }
-
-
-def _is_needed(each: Input) -> bool:
-    return each.is_required and each.default is MISSING
 
 
 def is_secret(each: Input) -> bool:

@@ -37,7 +37,7 @@ MISSING = Missing.MISSING
 class Input:
     """One declared variable. `schema` is its JSON Schema (2020-12) without our own keys.
 
-    A value that `is_sensitive` is kept out of everything that is stored.
+    With a default it is not `is_required`. A value that `is_sensitive` is kept out of everything that is stored.
     """
 
     name: str

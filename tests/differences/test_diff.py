@@ -39,7 +39,7 @@ BASE = Prompt(
     parameters={"temperature": 0, "max_tokens": 400},
     inputs={
         "ticket": Input("ticket", {"type": "string"}),
-        "product": Input("product", {"type": "string"}, default="Acme"),
+        "product": Input("product", {"type": "string"}, default="Acme", is_required=False),
         "tone": Input("tone", {"enum": ["kind", "formal"]}, is_required=False),
     },
     output=Output(schema=LABELS, retries=1),
@@ -272,8 +272,8 @@ def test_line_ends_are_compared_only_where_they_mean_something() -> None:
     ("declared", "breaks"),
     [
         (Input("urgent", {"type": "boolean"}), ["was added without a default: it must be given now"]),
-        (Input("urgent", {"type": "boolean"}, default=False), []),
-        (Input("urgent", {"type": "boolean"}, default=None), []),
+        (Input("urgent", {"type": "boolean"}, default=False, is_required=False), []),
+        (Input("urgent", {"type": "boolean"}, default=None, is_required=False), []),
         (Input("urgent", {"type": "boolean"}, is_required=False), []),
     ],
 )
@@ -300,11 +300,13 @@ def test_an_input_that_must_be_given_now_breaks_callers() -> None:
 
 
 def test_a_default_that_changes_or_comes_breaks_nobody() -> None:
-    found = diff(inputs=with_input("product", Input("product", {"type": "string"}, default={"a": 1})))
+    found = diff(
+        inputs=with_input("product", Input("product", {"type": "string"}, default={"a": 1}, is_required=False))
+    )
     (change,) = found.inputs
     assert change.default is not None
     assert (change.default.before, change.default.after, change.required) == ("Acme", {"a": 1}, None)
-    added = diff(inputs=with_input("ticket", Input("ticket", {"type": "string"}, default="none")))
+    added = diff(inputs=with_input("ticket", Input("ticket", {"type": "string"}, default="none", is_required=False)))
     assert added.inputs[0].required is not None
     assert (added.inputs[0].required.before, added.inputs[0].required.after) == (True, False)
     assert callers(found) == callers(added) == []

@@ -15,9 +15,9 @@ from tests.schemas.hostile import slow
 
 TICKET = {
     "ticket": Input("ticket", {"type": "string"}, place=Place("prompts/a.prompt.yaml", 4)),
-    "product": Input("product", {"type": "string"}, default="Acme"),
+    "product": Input("product", {"type": "string"}, default="Acme", is_required=False),
     "tone": Input("tone", {"enum": ["kind", "curt"]}, is_required=False),
-    "priority": Input("priority", {"type": "integer", "minimum": 1}, default=1),
+    "priority": Input("priority", {"type": "integer", "minimum": 1}, default=1, is_required=False),
 }
 
 
@@ -30,7 +30,7 @@ class TestFilling:
         self, make_prompt: MakePrompt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("promptctl.prompts.inputs.Allowance", lambda _: Allowance(0.2))
-        inputs = {f"i{n}": Input(f"i{n}", slow(), default="x") for n in range(40)}
+        inputs = {f"i{n}": Input(f"i{n}", slow(), default="x", is_required=False) for n in range(40)}
         begun = time.process_time()
         with pytest.raises(InputError, match="takes too long"):
             fill_and_check(make_prompt(inputs=inputs), {f"i{n}": "x" for n in range(20)})
@@ -74,7 +74,7 @@ class TestFilling:
         assert caught.value.hint == "leave out x; this prompt has no inputs"
 
     def test_null_is_a_value(self, make_prompt: MakePrompt) -> None:
-        inputs = {"image": Input("image", {"type": ["string", "null"]}, default="x")}
+        inputs = {"image": Input("image", {"type": ["string", "null"]}, default="x", is_required=False)}
         assert fill_and_check(make_prompt(inputs=inputs), {"image": None}) == {"image": None}
         with pytest.raises(InputError, match="must be text, not null"):
             fill_and_check(make_prompt(inputs=TICKET), {"ticket": None})
@@ -84,7 +84,7 @@ class TestFilling:
             fill_and_check(make_prompt(inputs={"when": {}}), {"when": dt.datetime.now(dt.UTC)})
 
     def test_a_default_is_not_shared_with_the_caller(self, make_prompt: MakePrompt) -> None:
-        prompt = make_prompt(inputs={"history": Input("history", {"type": "array"}, default=[])})
+        prompt = make_prompt(inputs={"history": Input("history", {"type": "array"}, default=[], is_required=False)})
         fill_and_check(prompt, {})["history"].append("changed")
         assert fill_and_check(prompt, {}) == {"history": []}
 

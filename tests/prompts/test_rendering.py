@@ -97,7 +97,9 @@ class TestUndefined:
             render(prompt, {})
 
     def test_a_declared_default_is_filled_in_first(self, make_prompt: MakePrompt) -> None:
-        prompt = make_prompt("{{ product }}", inputs={"product": Input("product", {"type": "string"}, default="Acme")})
+        prompt = make_prompt(
+            "{{ product }}", inputs={"product": Input("product", {"type": "string"}, default="Acme", is_required=False)}
+        )
         rendered = render(prompt, {})
         assert rendered.messages[0]["content"] == "Acme"
         assert rendered.inputs == {"product": "Acme"}
@@ -261,7 +263,9 @@ class TestPlaceholders:
 
     def test_a_caller_who_changes_a_result_changes_no_other(self, make_prompt: MakePrompt) -> None:
         default = [{"role": "user", "content": [{"type": "text", "text": "a"}]}]
-        renderer = Renderer(make_prompt(self.HISTORY, inputs={"history": Input("history", {}, default=default)}))
+        renderer = Renderer(
+            make_prompt(self.HISTORY, inputs={"history": Input("history", {}, default=default, is_required=False)})
+        )
         first = renderer.render({})
         first.messages[0]["content"][0]["text"] = "changed"
         first.inputs["history"].clear()

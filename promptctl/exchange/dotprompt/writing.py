@@ -122,7 +122,7 @@ class WrittenSettings(PromptWriter):
 def _schema(inputs: list[Input]) -> Any:
     """Return the schema of all inputs, as Picoschema if that says all of it."""
     declared = {each.name: dict(each.schema) for each in inputs}
-    required = [each.name for each in inputs if each.is_required and each.default is MISSING]
+    required = [each.name for each in inputs if each.is_required]
     said = {"type": "object", "properties": declared, **({"required": required} if required else {})}
     nullable = {name: schema if name in required else _or_null(schema) for name, schema in declared.items()}
     short = picoschema({**said, "properties": nullable, "additionalProperties": False})
