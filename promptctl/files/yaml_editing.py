@@ -67,16 +67,16 @@ def edit_yaml(data: bytes, path: str, edits: Iterable[Edit]) -> bytes:
         if wanted == document.data:
             continue
         try:
-            text = _Text(text).with_edit(edit)
-            document_after = read_yaml(text.encode(), path)
-            if document_after.data != wanted and not text.endswith("\n"):  # a text of lines may come last by now
-                text += "\n"
-                document_after = read_yaml(text.encode(), path)
+            edited = _Text(text).with_edit(edit)
+            document_after = read_yaml(edited.encode(), path)
+            if document_after.data != wanted and not text.endswith("\n"):  # a text of lines came last, or does now
+                edited = _Text(_Text(text).with_line_end()).with_edit(edit)
+                document_after = read_yaml(edited.encode(), path)
         except (InvalidFiles, LookupError, ValueError) as error:
             raise _by_hand(document, edit) from error
         if document_after.data != wanted:
             raise _by_hand(document, edit)
-        document = document_after
+        document, text = document_after, edited
     has_crlf = data.count(b"\r\n") == data.count(b"\n") > 0
     start = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
     return start + (text.replace("\n", "\r\n") if has_crlf else text).encode()
@@ -169,6 +169,17 @@ class _Text:
             start += "" if not start.strip("\n") or start.endswith("\n") else "\n"
             return start.lstrip("\n") + "".join(f"{line}\n" for line in block_lines({str(keys[0]): value}))
         return self._with_value(keys, value, edit.before)
+
+    def with_line_end(self) -> str:
+        """Return the text with a line end, which is no part of the last value."""
+        node: Any = self._root
+        while node is not None and isinstance(node.value, list) and node.value:
+            node = node.value[-1][1] if isinstance(node.value[-1], tuple) else node.value[-1]
+        if getattr(node, "style", None) not in ("|", ">"):
+            return f"{self.text}\n"
+        start = node.start_mark.index + 1
+        indicators = self.text[start:].partition("\n")[0].partition(" ")[0]
+        return self._with(start, start + len(indicators), "-" + indicators.strip("+-")) + "\n"
 
     def _has_members(self, keys: Keys) -> bool:
         try:

@@ -107,6 +107,8 @@ def test_edits_follow_one_another_and_equal_values_change_nothing() -> None:
     assert edited(Set(("a",), "x\ny\n"), text="a: 1") == "a: |\n  x\n  y\n"
     assert edited(Set(("b",), "x\ny\n"), text="a: 1") == "a: 1\nb: |\n  x\n  y\n"
     assert edited(Set(("b",), 1), text="a: |+\n  x\n\n") == "a: |+\n  x\n\nb: 1\n"
+    assert edited(Set(("b",), 1), text="a: |\n  x") == "a: |-\n  x\nb: 1\n"
+    assert edited(Set(("b",), "x\n"), text="a:\n- >2+ # 1\n    x") == "a:\n- >-2 # 1\n    x\nb: |\n  x\n"
     assert edited(Set(("a", 1), {"b": 2}), text="a:\n- b: 1\n") == "a:\n- b: 1\n- b: 2\n"
 
 
