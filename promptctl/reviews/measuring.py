@@ -106,7 +106,7 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
         for dataset in changes.tests[id_]:
             wanted = replace(request.evaluation(ref, dataset), default_model=changes.default_model)
             task = _task(context, wanted, id_, base, usual)
-            is_reached = prompt is not None or dataset in datasets or recording_path(id_) in changes.recordings
+            is_reached = id_ in changed or dataset in datasets or recording_path(id_) in changes.recordings
             if task.why_not is not None and not is_reached:  # changed recordings, which are of other prompts
                 continue
             if own := datasets.get(dataset):

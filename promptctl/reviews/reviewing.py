@@ -34,7 +34,7 @@ from promptctl.reviews.range import ReviewRange, find_range
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, Review, ReviewSide
 from promptctl.reviews.settings_changes import SettingsReview, settings_review
-from promptctl.reviews.taken_away import taken_away, tests_behind, undecided_now
+from promptctl.reviews.taken_away import looser_outputs, taken_away, tests_behind, undecided_now
 from promptctl.versions.committed_settings import settings_of
 
 InSession = Callable[[Context, Callable[[Session], Coroutine[Any, Any, Measured]]], Measured]
@@ -106,6 +106,7 @@ def _read(
         ),
         taken_away=(
             *taken_away(changes.datasets, changes.prompts, changes.stale),
+            *looser_outputs(changes.datasets, changes.prompts, changes.tests),
             *tests_behind(moments, changes, reading),
             *own_judges,
             *undecided,

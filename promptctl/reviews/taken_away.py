@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from promptctl.differences.diff import diff_prompts
 from promptctl.files.names import is_prompt_file
 from promptctl.files.wording import count, name_some
 from promptctl.reviews.change_notes import likely_renames
@@ -65,6 +66,26 @@ def taken_away(
     told = list(dict.fromkeys(told))
     more = [f"{len(told) - _MOST} more of the kind"] if len(told) > _MOST else []
     return (*told[:_MOST], *more)
+
+
+def looser_outputs(
+    datasets: Sequence[DatasetReview], prompts: Sequence[PromptReview], tests: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yield each prompt that may reply what BASE's output schema refuses, and has `tests`; as `taken_away`.
+
+    A reply that does not fit its prompt's output schema fails every case, whatever its dataset asserts.
+    """
+    by_id = {prompt.id: prompt for prompt in prompts}
+    sides = {prompt.id: prompt.base for prompt in prompts}
+    sides |= {new: by_id[old].base for old, new in successors(datasets, prompts).items()}
+    for id_, base in sides.items():
+        head = by_id[id_].head
+        if base is None or head is None or not tests.get(id_) or base.output.schema is None:
+            continue
+        if told := [
+            f"{each.name}: {each.reason}" for each in diff_prompts(base, head).breaks_consumers if each.part == "output"
+        ]:
+            yield f"replies to {id_} may be what the output schema of BASE refuses ({name_some(told)})"
 
 
 def undecided_now(datasets: Sequence[DatasetReview], prompts: Sequence[PromptReview]) -> tuple[str, ...]:

@@ -360,6 +360,9 @@ class TestRecordings:
         assert [each.change for each in outcomes(review)] == ["recordings alone"]
         [found] = review_as_dict(review)["evaluations"]
         assert (found["prompt"], found["evaluations"][0]["passed"]) == ("triage", 8)
+        recorded.edit("prompts/other.prompt.yaml", "name: Other", "name: Another")
+        data = recorded.data(replies="replay", rule={"gate": "strict"})
+        assert [each["prompt"] for each in data["evaluations"]] == ["triage"], "another's recordings, and a new title"
         recorded.environ = dict(KEY)
         assert recorded.data()["evaluations"] == [], "a model answers, not they"
 

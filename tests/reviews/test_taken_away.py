@@ -218,6 +218,37 @@ def test_cases_that_assert_less_are_told(pull: Pull) -> None:
     assert told == "datasets/triage.yaml: 3 cases asserting less (case-1, case-2, case-3)"
 
 
+def test_a_schema_that_refuses_less_asks_less_of_every_case(pull: Pull) -> None:
+    schema = "type: object\nproperties: {label: {type: string}}\nrequired: [label]\n"
+    typed = TRIAGE + "output: {schema: {$ref: shared/out.schema.yaml}}\n"
+    pull.write("prompts/shared/out.schema.yaml", schema)
+    pull.write("prompts/triage.prompt.yaml", typed)
+    pull.dataset(case(1) | {"expected": None, "assert": [{"type": "json-schema"}]})
+    base = pull.commit("Type it")
+
+    def told() -> list[str]:
+        pull.commit("Change")
+        found = pull.data(base=base, is_evaluated=False, rule=STRICT)
+        assert found["exit_code"] == (CHECK_FAILED if found["taken_away"] else OK)
+        pull.git("reset", "--quiet", "--hard", base)
+        return found["taken_away"]  # type: ignore[no-any-return]
+
+    pull.write("prompts/shared/out.schema.yaml", schema.replace("required: [label]", "required: []"))
+    said = "replies to triage may be what the output schema of BASE refuses"
+    assert told() == [f"{said} ($.label: need not be there now)"]
+    pull.write("prompts/triage.prompt.yaml", TRIAGE)
+    assert told() == [f"{said} (schema: replies were JSON of a schema and are free text now)"]
+    rename(pull, TRIAGE.replace("Say one word.", "Say one word only."))
+    pull.dataset(case(1) | {"expected": None, "assert": [{"type": "is-json"}]}, prompt="sort")
+    assert told() == [f"{said.replace('triage', 'sort')} (schema: replies were JSON of a schema and are free text now)"]
+    pull.write("prompts/shared/out.schema.yaml", schema.replace("string", "string, minLength: 2"))
+    assert told() == []
+    pull.git("rm", "--quiet", "datasets/triage.yaml")
+    base = pull.commit("No test")
+    pull.write("prompts/triage.prompt.yaml", TRIAGE)
+    assert told() == []
+
+
 def test_a_strict_xfail_is_among_the_changes_and_one_no_longer_strict_asks_less(pull: Pull) -> None:
     def marked(*, is_strict: bool) -> dict[str, Any]:
         return case(1, xfail={"reason": "later", "strict": is_strict})
