@@ -13,6 +13,7 @@ from promptctl.calls.call import (
     Target,
     check_schemas,
     formats_for,
+    is_parameter,
     masking,
     merge_parameters,
     refused,
@@ -187,8 +188,7 @@ def check_options(options: RunOptions) -> None:
     """Raise `UsageError` for an option that a call does not have, or a value that the option cannot have."""
     for name, value in options.items():
         if name not in _TAKEN:
-            hint = did_you_mean(name, _TAKEN) or f"the options are {', '.join(_TAKEN)}"
-            raise UsageError(f"a call has no option `{name}`", hint=hint)
+            raise UsageError(f"a call has no option `{name}`", hint=_way_of(name))
         if value is None:
             continue
         types, called = _TAKEN[name]
@@ -197,7 +197,10 @@ def check_options(options: RunOptions) -> None:
                 hint = did_you_mean(value, words) if isinstance(value, str) else ""
                 raise UsageError(f"`{name}` is one of {', '.join(words)}, not {shown(value)}", hint=hint or None)
         elif not isinstance(value, types) or (isinstance(value, bool) and bool is not types):
-            raise UsageError(f"`{name}` is {called}, not {shown(value)}")
+            raise UsageError(
+                f"`{name}` is {called}, not {shown(value)}",
+                hint=f"{name}=str(…)" if isinstance(value, int) and types is str else None,
+            )
     if options.get("key") is not None and options.get("experiment") is None:
         raise UsageError(
             "a `key` is what an experiment draws by, and the call names none", hint="give `experiment` too"
@@ -209,6 +212,16 @@ def check_options(options: RunOptions) -> None:
     if timeout is not None and not 0 < timeout < math.inf:
         raise UsageError(f"`timeout` is a number of seconds above 0, not {timeout!r}")
     _check_fallbacks(options.get("fallbacks") or ())
+
+
+def _way_of(name: str) -> str:
+    """Return the way to give a value that is no option: in the ref, among the parameters, or as an input."""
+    if name in ("version", "label"):
+        return "it is part of the ref: support/triage@v7, support/triage@production"
+    if is_parameter(name):
+        return f'it is one of the parameters: parameters={{"{name}": …}}'
+    inputs = f'inputs are one mapping, the second argument: {{"{name}": …}}'
+    return did_you_mean(name, _TAKEN) or f"{inputs}; the options are {', '.join(_TAKEN)}"
 
 
 def _check_fallbacks(fallbacks: Sequence[str]) -> None:

@@ -294,7 +294,16 @@ messages:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("paramters", "`parameters`"), ("modle", "`model`"), ("deadline_ms", "the options")]
+    ("name", "hint"),
+    [
+        ("paramters", "`parameters`"),
+        ("modle", "`model`"),
+        ("deadline_ms", "the options"),
+        ("ticket", 'inputs are one mapping, the second argument: {"ticket": …}'),
+        ("version", "it is part of the ref: support/triage@v7"),
+        ("label", "support/triage@production"),
+        ("temperature", 'parameters={"temperature": …}'),
+    ],
 )
 def test_a_misspelt_option_of_a_call_is_refused(workspace: Path, name: str, hint: str) -> None:
     options: dict[str, Any] = {name: None}
@@ -303,3 +312,10 @@ def test_a_misspelt_option_of_a_call_is_refused(workspace: Path, name: str, hint
             with pytest.raises(promptctl.UsageError, match=f"a call has no option `{name}`") as refused:
                 call("triage", {"ticket": "x"}, **options)
             assert hint in (refused.value.hint or "")
+
+
+def test_the_id_of_a_user_as_a_number_is_refused_with_the_way_to_give_it(workspace: Path) -> None:
+    user: Any = 7
+    with promptctl.open_workspace(workspace) as opened, pytest.raises(promptctl.UsageError) as refused:
+        opened.run("triage", {"ticket": "x"}, user=user)
+    assert (refused.value.message, refused.value.hint) == ("`user` is a text, not 7", "user=str(…)")
