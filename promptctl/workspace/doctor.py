@@ -224,7 +224,8 @@ def _log(here: _Here) -> Iterator[Seen]:
         old = "" if log.is_current else "; its schema is older, the next call brings it up to date"
         yield "ok", f"{count(log.executions or 0, 'row')}, {size}{copied}{old}{whole}"
     if log.unsaved:
-        waiting = f"{count(len(log.unsaved), 'file')} of records wait to be added, the first {log.unsaved[0]}"
+        wait = "waits" if len(log.unsaved) == 1 else "wait"
+        waiting = f"{count(len(log.unsaved), 'file')} of records {wait} to be added, the first {log.unsaved[0]}"
         yield "warning", waiting, "the next command that can write the log adds them: promptctl log list"
     if log.rejected:
         lost = f"{count(len(log.rejected), 'file')} of records the log did not take, and no total counts them"

@@ -136,7 +136,7 @@ def test_what_waits_and_what_was_put_aside_is_told(root: Path, log: SqliteStore)
     write(root, ".git/promptctl/unsaved/b.rejected", "{}\n")
     write(root, ".git/promptctl/log.damaged-1.db", "")
     messages = [each.message for each in found(root, "log")]
-    assert "1 file of records wait to be added" in messages[1]
+    assert "1 file of records waits to be added" in messages[1]
     assert "1 file of records the log did not take, and no total counts them: " in messages[2]
     assert messages[2].endswith("unsaved/b.rejected")
     assert "log.damaged-1.db is a damaged log" in messages[3]
