@@ -53,7 +53,7 @@ def survey(context: Context) -> Standing:
     budgets: tuple[BudgetStatus, ...] = ()
     log, spent, of_evaluations, is_read = context.log, None, 0, False
     try:
-        evaluations, spent, of_evaluations = _logged(log)
+        evaluations, spent, of_evaluations = _logged(context, log)
         off = any(not rule.is_active for rule in context.settings_now.log)
         if off and not log.is_new and (left := log.without_row(Filter(since=parse_moment("today", zone=None)), ())):
             calls = count(left.calls, "call")
@@ -83,15 +83,22 @@ def survey(context: Context) -> Standing:
     )
 
 
-def _logged(log: Store) -> tuple[tuple[EvaluationRow, ...], CallTotals | None, int]:
+def _logged(context: Context, log: Store) -> tuple[tuple[EvaluationRow, ...], CallTotals | None, int]:
     """Return the evaluations of the last command, what was called today, and how many calls evaluations made."""
     if log.is_new:
         return (), None, 0
+    from promptctl.evaluations.claims import is_claimed
     from promptctl.evaluations.earlier import last_command
+    from promptctl.evaluations.evaluation import load
 
-    evaluations: tuple[EvaluationRow, ...] = ()
+    rows: list[EvaluationRow] = []
     with suppress(UsageError):
-        evaluations = tuple(last_command(log))
+        rows = last_command(log)
+    # One whose process was killed has no totals: its results are counted.
+    is_left = bool(rows) and not is_claimed(context.state_folder, rows[0].group)
+    evaluations = tuple(
+        replace(row, totals=load(log, row).totals) if is_left and row.status == "running" else row for row in rows
+    )
     today = Filter(since=parse_moment("today", zone=None))
     spent = next(iter(log.totals(today, (), costs_only=True)), None)
     of_evaluations = log.totals(replace(today, source="eval"), (), costs_only=True) if spent else []

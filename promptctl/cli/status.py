@@ -132,7 +132,9 @@ def _evaluations(found: Standing) -> Iterator[str]:
 
 
 def _evaluation(row: EvaluationRow) -> str:
-    verdict = row.totals.verdict or ("not finished" if row.status == "running" else row.status)
+    totals = row.totals
+    verdict = totals.verdict or row.status
     word = styled(verdict, sys.stdout, fg=_COLOURS.get(verdict, "yellow"))
-    version = format_version(row.version_display)
-    return f"{row.prompt} {version} {word}: {row.totals.passed} of {count(row.totals.cases, 'case')} on {row.model}"
+    cases = totals.expected_cases if verdict == "incomplete" else totals.cases
+    passed = "" if verdict == "running" else f": {totals.passed:,} of {count(cases, 'case')}"
+    return f"{row.prompt} {format_version(row.version_display)} {word}{passed} on {row.model}"

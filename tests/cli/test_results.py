@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -145,10 +146,14 @@ def test_one_that_was_killed_is_told_from_one_that_is_running(lab: Lab, cli: Cli
 
     (listed,) = cli("results", "list", "--status", "running", "--json").json
     assert verdict() == "running"
+    assert re.search(r"^evaluated   triage \S+ running on ", cli("status").out, re.MULTILINE)
     assert cli("results", "delete", listed["evaluation"]).exit_code == 2
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert verdict() == "interrupted"
+    standing = cli("status").out
+    assert re.search(r"^evaluated   triage \S+ incomplete: \d+ of 30 cases on ", standing, re.MULTILINE)
+    assert f"next        promptctl eval resume {listed['evaluation'][-8:]} " in standing
     assert json.dumps(listed)
 
 
