@@ -180,13 +180,7 @@ def _take_back(git: Git, files: Mapping[str, GrownFile], blobs: Mapping[str, str
                 continue
             if each.before is None:
                 file.unlink()
-                _remove_empty(file.parent, git.root)
+                for folder in _between(file, git.root):
+                    folder.rmdir()
             elif (found := git.objects.read(each.before)) is not None and found.data is not None:
                 replace_file(file, [found.data])
-
-
-def _remove_empty(folder: Path, root: Path) -> None:
-    for each in (folder, *folder.parents):
-        if each == root:
-            return
-        each.rmdir()

@@ -357,7 +357,7 @@ def _entries(tree: bytes, id_bytes: int) -> dict[str, FolderEntry]:
         end = tree.index(b"\0", at)
         mode, _, name = tree[at:end].partition(b" ")
         at = end + 1 + id_bytes
-        found[_text(name)] = FolderEntry(mode.decode(), tree[end + 1 : at].hex())
+        found[name.decode("utf-8", "surrogateescape")] = FolderEntry(mode.decode(), tree[end + 1 : at].hex())
     return found
 
 
@@ -395,10 +395,6 @@ def _checked(path: str, opened: io.BufferedReader) -> BinaryIO:
 def kind_of(mode: str) -> str | None:
     """Return what stands under a mode of a tree, in words; None for a regular file."""
     return None if mode in _REGULAR else _KINDS.get(mode, "not a regular file")
-
-
-def _text(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")
 
 
 def _refused(path: str, why: str, hint: str | None = None) -> WorkspaceError:

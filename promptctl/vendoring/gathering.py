@@ -53,7 +53,7 @@ def gather(tree: LibraryTree, prompts: Mapping[str, str], *, with_datasets: bool
     known = {id_: path for id_, path in prompt_paths(tree).items() if is_offered(id_, share)}
     tested = []
     for dataset in _datasets(tree, prompts, notes) if with_datasets else ():
-        judges = [judge for judge in _judges(dataset) if judge not in taken]
+        judges = dict.fromkeys(judge for _, judge in judge_references(dataset.document.data) if judge not in taken)
         if lost := [judge for judge in judges if judge not in known and not is_shipped(judge)]:
             notes.append(f"{tree.folder}{dataset.path} is left out: it asks `{lost[0]}` to judge, which is not offered")
             continue
@@ -148,10 +148,6 @@ def _datasets(tree: LibraryTree, prompts: Mapping[str, str], notes: list[str]) -
 def datasets_in(tree: LibraryTree) -> list[str]:
     """Return the paths of the datasets of a library, by their names alone."""
     return list(filter(is_dataset, tree.paths(DATASETS)))
-
-
-def _judges(dataset: DatasetFile) -> Iterator[str]:
-    yield from dict.fromkeys(judge for _, judge in judge_references(dataset.document.data))
 
 
 def _not_taken(tree: LibraryTree, dataset: DatasetFile) -> str | None:
