@@ -57,6 +57,21 @@ def test_what_was_recorded_is_answered_without_the_model(context: Context, model
     assert len(model.requests) == 1
 
 
+def test_tokens_that_were_counted_in_part_are_not_said(context: Context, model: OpenAIServer) -> None:
+    model.script(reply("Good day", tokens={"prompt_tokens": 10}))
+    with serve(recording(context)) as served:
+        assert ask(served).usage is None
+
+
+def test_reasoning_that_the_settings_drop_is_dropped_from_a_recorded_reply_too(root: Path, model: OpenAIServer) -> None:
+    settings = (root / "promptctl.yaml").read_text()
+    (root / "promptctl.yaml").write_text(settings.replace("max_attempts: 1", "max_attempts: 1, reasoning_block: drop"))
+    model.script(reply("<think>Hm.</think>Good day"))
+    with open_workspace(root, {}, refresh_s=0) as workspace, serve(recording(workspace.context)) as served:
+        assert [said(ask(served)), said(ask(served))] == ["Good day"] * 2
+    assert len(model.requests) == 1
+
+
 def test_tools_are_called_and_the_next_turn_is_found(context: Context, model: OpenAIServer) -> None:
     model.script(tool_call("clock", {"zone": "UTC"}), reply("It is noon."))
 
@@ -201,11 +216,13 @@ def test_a_failure_of_the_model_is_passed_on_and_not_tried_again(
     import openai
 
     answer, status, code = FAILURES[case]
-    model.script(answer)
-    with serve(recording(context)) as served, pytest.raises(openai.APIStatusError) as caught:
-        ask(served)
-    assert (caught.value.status_code, caught.value.code, len(model.requests)) == (status, code, 1)
-    assert recordings(root) == []
+    model.script(answer, reply("Hello again"))
+    with serve(recording(context)) as served:
+        with pytest.raises(openai.APIStatusError) as caught:
+            ask(served)
+        assert (caught.value.status_code, caught.value.code, len(model.requests)) == (status, code, 1)
+        assert recordings(root) == []
+        assert said(ask(served)) == "Hello again"  # a failure is not what is answered from then on
 
 
 def test_a_call_is_logged_priced_and_ruled(root: Path) -> None:

@@ -71,8 +71,9 @@ def test_models_are_listed(served: Served) -> None:
     with served.client() as client:
         assert [each.id for each in client.models.list()] == ["echo"]
         assert client.models.retrieve("echo").owned_by == "promptctl"
-        with pytest.raises(openai.NotFoundError, match="nothing of the model `gpt-9` is recorded"):
+        with pytest.raises(openai.NotFoundError, match="nothing of the model `gpt-9` is recorded") as raised:
             client.models.retrieve("gpt-9")
+    assert raised.value.code == "model_not_found"
 
 
 WRONG: dict[str, tuple[Any, str]] = {
@@ -126,12 +127,19 @@ def test_a_page_of_a_browser_is_refused(served: Served, case: str) -> None:
     given = {name: value and value.replace("{port}", str(served.port)) for name, value in headers.items()}
     answered = served.ask(**given)
     assert (answered.status, "Hello" in answered.text) == (status, False)
+    assert answered.headers["Connection"] == "close"
     assert not [name for name in answered.headers if name.lower().startswith("access-control")]
 
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "localhost:{port}"}, {"Sec-Fetch-Mode": "cors"}, {"Content-Type": "application/json; charset=utf-8"}],
+    [
+        {"Host": "localhost:{port}"},
+        {"Sec-Fetch-Mode": "cors"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Content-Type": "application/json; charset=utf-8"},
+    ],
 )
 def test_a_program_is_answered(served: Served, headers: dict[str, str]) -> None:
     assert served.ask(**{name: value.format(port=served.port) for name, value in headers.items()}).status == 200
