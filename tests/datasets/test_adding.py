@@ -69,8 +69,20 @@ DEFAULTS = "defaults: {assert: [{type: contains, value: o}]}\n"
         f"cases:\n    -   id: one\n        inputs: {{ticket: o}}\n        expected: o\n{DEFAULTS}",
         f"{DEFAULTS}cases:\n  - id: one\n    inputs: {{ticket: o}}\n".replace("\n", "\r\n"),
         f"{DEFAULTS}cases: [{{id: one, inputs: {{ticket: o}}}}] # why\n",
+        f"{DEFAULTS}cases: # why\n  -\n    id: one\n    inputs: {{ticket: o}}\n    tags:\n      - smoke\n",
+        f"\n{DEFAULTS}cases:\n  [{{id: one, inputs: {{ticket: o}}}}]\n",
+        f"{DEFAULTS}cases:\n  - id: one\n    inputs: {{ticket: o}}\n\n\n",
     ],
-    ids=["no indent", "no last newline", "wide indent", "windows", "one line"],
+    ids=[
+        "no indent",
+        "no last newline",
+        "wide indent",
+        "windows",
+        "one line",
+        "a dash alone",
+        "brackets below",
+        "blank end",
+    ],
 )
 def test_it_is_written_as_the_others_are(lab: Lab, text: str) -> None:
     (lab.root / "datasets").mkdir()

@@ -60,6 +60,12 @@ cases:
         assert (first.tags, second.tags) == (("all",), ("all", "smoke"))
         assert second.metadata == {"by": "us", "at": 2, "description": "what it is about"}
 
+    def test_an_empty_text_of_a_case_s_own_stands_before_them_and_an_empty_cell_does_not(self) -> None:
+        defaults = "defaults: {inputs: {q: default, note: d}, assert: [{type: contains, value: x}]}\n"
+        (written,) = cases(f"{defaults}cases: [{{id: a, inputs: {{q: ''}}}}]")
+        (cell,) = cases(f"{defaults}cases: rows.csv", **{"rows.csv": "id,q,note\na,,own\n"})
+        assert (written.inputs, cell.inputs) == ({"q": "", "note": "d"}, {"q": "default", "note": "own"})
+
 
 class TestExpected:
     def one(self, assertions: str, defaults: str = "[]") -> list[str]:
@@ -98,6 +104,10 @@ def test_the_cases_of_one_matrix_are_one_cluster_unless_they_name_another() -> N
   - {id: d, inputs: {q: x}, expected: z}
 """)
     assert [case.cluster for case in made] == ["a", "a", "doc", "doc", None, None]
+    rows = [f'{{"matrix": {{"q": {values}}}, "expected": "z"}}' for values in ('["v", "w"]', '["t", "u"]')]
+    one, same, other, _ = [case.cluster for case in cases("\n".join(rows), "datasets/x.jsonl")]
+    assert None not in (one, other)
+    assert one == same != other
 
 
 def test_numbers_stay_as_written_where_the_prompt_asks_for_text() -> None:

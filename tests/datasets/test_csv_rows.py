@@ -165,5 +165,6 @@ def test_commas_win_where_a_header_has_as_many() -> None:
 
 
 def test_the_line_with_which_excel_names_a_delimiter_is_no_header() -> None:
-    found = read("sep=;\na;b,c\n1;2\n")
-    assert [each.data["inputs"] for each in found if isinstance(each, Row)] == [{"a": "1", "b,c": "2"}]
+    found = read("sep=;\na;b,c\n1;2\nsep=;3\n")
+    inputs = [each.data["inputs"] for each in found if isinstance(each, Row)]
+    assert inputs == [{"a": "1", "b,c": "2"}, {"a": "sep=", "b,c": "3"}]

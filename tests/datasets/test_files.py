@@ -40,7 +40,7 @@ def problems(given: Tree, path: str = "datasets/d.yaml") -> list[Problem]:
         ("files: {url: ./images/a.png}", "datasets/d.yaml"),
         ("files: {url: ./a.png}", "datasets/images/d.yaml"),
         ('{"id": "a", "expected": "x", "files": {"url": "images/a.png"}}\n', "datasets/d.jsonl"),
-        ("id,files.url,expected\na,./images/a.png,x\n", "datasets/d.csv"),
+        ("id,files.url,expected\na, ./images/a.png ,x\n", "datasets/d.csv"),
     ],
 )
 def test_an_image_is_given_as_a_data_url(row: str, path: str) -> None:

@@ -219,12 +219,16 @@ def test_calls_are_chosen_by_length_time_and_status(lab: Lab) -> None:
     assert taken(lab, limit=1, order="shortest") == ["one"]
     assert taken(lab, order="newest")[-1] == "two words here"
     assert taken(lab, status="error") == []
+    score(lab, "numbers alone", 1, log="metadata")
+    assert taken(lab, limit=1, order="shortest") == ["one"]
 
 
 def test_novel_calls_are_unlike_the_cases_and_each_other(lab: Lab) -> None:
     lab.write("datasets/x.yaml", DATASET.replace("known", "my order did not come"))
     said(lab, "my order did come", "my order did not come at all", "Wo ist die Rechnung?", "a dark theme", "my order")
     assert set(taken(lab, limit=2, order="novel")) == {"Wo ist die Rechnung?", "a dark theme"}
+    new = take(lab, "new", condition=None, prompt="triage", order="novel", limit=1, expects_reply=True)
+    assert (len(new.added), new.path) == (1, "datasets/new.yaml")
 
 
 def test_what_is_like_a_case_that_is_there_is_left_out_whatever_its_defaults(lab: Lab) -> None:
@@ -235,6 +239,8 @@ def test_what_is_like_a_case_that_is_there_is_left_out_whatever_its_defaults(lab
         "messages: [{role: user, content: '{{ ticket }}'}]\n",
     )
     lab.write("datasets/x.yaml", DATASET.replace("known", text))
-    said(lab, text, text + "!", "Something else")
+    said(lab, text, text + "!", "Nobody can tell me where my invoice of May is.", "Something else")
+    said(lab, "Nobody can tell me where my invoice of May is!")
     found = take(lab, condition=None, expects_reply=True, order="newest")
-    assert [each.left_out for each in found.calls] == [None, "it is like case one", "it is like case one"]
+    like_first, like_one = f"it is like case {found.calls[0].case_id}", "it is like case one"
+    assert [each.left_out for each in found.calls] == [None, None, like_first, like_one, like_one]

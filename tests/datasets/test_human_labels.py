@@ -11,7 +11,7 @@ from promptctl.datasets.human_labels import HumanLabel, check_labels, labels_pat
 from promptctl.datasets.questions import Questions
 from promptctl.datasets.validation import validate_workspace
 from promptctl.errors import InvalidFiles
-from promptctl.files.tree import MemoryTree
+from promptctl.files.tree import MemoryTree, Overlay
 from promptctl.prompts.loading import load_prompt
 
 GREET = 'inputs: {name: {type: string}}\nmessages: [{role: user, content: "Greet {{ name }}"}]\n'
@@ -156,6 +156,7 @@ def test_labels_of_another_version_of_the_case_do_not_count(old: str, new: str, 
     assert (found.counting, list(found.set_aside)) == ((), [reason])
     (problem,) = validate_workspace(tree_of([label], changed)).problems
     assert (problem.code, problem.severity) == ("outdated-label", "warning")
+    assert "1 label of datasets/greet.yaml no longer counts: " in problem.message
     assert reason in problem.message
     assert "promptctl judge label datasets/greet.yaml" in (problem.hint or "")
 
@@ -175,6 +176,9 @@ def test_labels_of_a_dataset_that_is_not_there_are_an_error() -> None:
     )
     (problem,) = validate_workspace(moved).problems
     assert (problem.code, problem.message) == ("missing-dataset", "there is no dataset datasets/greet.yaml")
+    assert "rename it in the labels" in str(problem.hint)
+    near = Overlay(moved, {"datasets/greets.yaml": DATASET.encode()})
+    assert [each.hint for each in validate_workspace(near).problems] == ["did you mean `datasets/greets.yaml`?"]
 
 
 def test_labels_are_no_dataset() -> None:

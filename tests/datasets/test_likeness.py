@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.datasets.likeness import Alike, alike, groups
+from promptctl.datasets.likeness import Alike, Known, alike, groups
 
 TEXT = "I was charged twice for my order and nobody has answered me since last week."
 
@@ -53,6 +53,19 @@ def test_every_input_counts_and_so_do_their_names() -> None:
     assert not alike([{}, {"a": TEXT}])
     assert alike([{}, {}]) == [Alike(0, 1, 1.0)]
     assert alike([]) == []
+
+
+def test_the_first_that_is_like_what_is_asked_for_is_found_among_those_of_its_form() -> None:
+    other = "Where do I find the invoice of last month? I need it for my taxes."
+    known = Known({"ticket": each} for each in (other, TEXT, TEXT + "!"))
+    assert known.like({"ticket": TEXT + "?"}) == 1
+    assert known.like({"ticket": "Please tell my neighbour that the parcel came today."}) is None
+
+
+def test_very_long_texts_are_compared_by_a_sample() -> None:
+    drawn = random.Random(7)
+    one, other = (" ".join(f"{drawn.randrange(1 << 40):x}" for _ in range(400)) for _ in range(2))
+    assert texts(one, other, one[:2000] + "x" + one[2000:]) == [(0, 2)]
 
 
 def test_what_a_form_holds_decides_and_not_the_form() -> None:
