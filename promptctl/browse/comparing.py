@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 from promptctl.browse.views import PageRequest, View
-from promptctl.reports.prompt_diff import DiffLine, diff_parts
+from promptctl.reports.prompt_diff import DiffLine, diff_parts, version_names
 from promptctl.reports.wording import alike_until, without_commit
-
-if TYPE_CHECKING:
-    from promptctl import Difference
 
 _ALIKE = 0.3
 
@@ -37,7 +33,7 @@ def diff(request: PageRequest) -> View:
     """Return what differs from one ref to another."""
     old, new = request.needed("old"), request.one("new")
     found = request.workspace.diff(old, new)
-    names = _names(found)
+    names = version_names(found, without_commit)
     values = {
         "found": found,
         "names": names,
@@ -48,30 +44,18 @@ def diff(request: PageRequest) -> View:
     return View("diff.html", f"{found.new.prompt.id}: {names[0]} → {names[1]}", values)
 
 
-def _names(found: Difference) -> list[str]:
-    is_one = found.old.prompt.id == found.new.prompt.id
-    return [
-        ("" if is_one else f"{side.prompt.id} ")
-        + without_commit(side.version.display)
-        + (f" @{side.version.label}" if side.version.label else "")
-        for side in (found.old, found.new)
-    ]
-
-
 def blocks(lines: Iterable[DiffLine]) -> Iterator[tuple[DiffLine | None, list[SideBySide]]]:
     """Yield each thing that differs in a part, with its lines side by side; further lines of it have no heading."""
     heading: DiffLine | None = None
     texts: list[str] = []
     for line in lines:
-        if line.sign:
+        is_place = not line.sign and line.text.startswith("@@")
+        if not line.sign and not is_place:
+            texts.append(line.text)
+        elif line.sign or texts:
             if heading is not None or texts:
                 yield heading, list(side_by_side(texts))
-            heading, texts = line, []
-        elif not line.text.startswith("@@"):
-            texts.append(line.text)
-        elif texts:
-            yield heading, list(side_by_side(texts))
-            heading, texts = None, []
+            heading, texts = line if line.sign else None, []
     if heading is not None or texts:
         yield heading, list(side_by_side(texts))
 

@@ -13,7 +13,7 @@ from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.output import say, say_json, styled, visible
 from promptctl.cli.page_layout import say_heading
-from promptctl.reports.prompt_diff import DiffLine, diff_parts
+from promptctl.reports.prompt_diff import DiffLine, diff_parts, version_names
 
 if TYPE_CHECKING:
     from promptctl import Break, Difference, PromptDiff
@@ -90,15 +90,9 @@ def _say_line(line: DiffLine) -> None:
 
 
 def _say_sides(found: Difference) -> None:
-    old, new = found.old, found.new
-    is_one = old.prompt.id == new.prompt.id
-    names = [
-        ("" if is_one else f"{side.prompt.id} ")
-        + side.version.display
-        + (f" @{side.version.label}" if side.version.label else "")
-        for side in (old, new)
-    ]
-    say(styled((f"{old.prompt.id}  " if is_one else "") + " → ".join(names), sys.stdout, bold=True))
+    id_ = found.old.prompt.id
+    whose = f"{id_}  " if id_ == found.new.prompt.id else ""
+    say(styled(whose + " → ".join(version_names(found)), sys.stdout, bold=True))
 
 
 def _say_breaks(whose: str, breaks: Sequence[Break]) -> None:

@@ -14,10 +14,10 @@ from promptctl.reports.columns import short_version
 from promptctl.reports.comparison import about_alone, beside_the_verdict, number_rows, usage_name
 from promptctl.reports.evaluated_diffs import EvaluatedDiff
 from promptctl.reports.flips import certainty_of, flipped_assertions, of_fresh_replies
-from promptctl.reports.html import cases_of, columns_of
+from promptctl.reports.html import cases_of, columns_of, head_of
 from promptctl.reports.offline_page import offline_page
-from promptctl.reports.review import is_timed, readable, stable_head
-from promptctl.reports.rows import evaluation_head, evaluation_name
+from promptctl.reports.review import readable, stable_head
+from promptctl.reports.rows import evaluation_name
 from promptctl.reports.sentences import of_comparisons
 from promptctl.reports.verdict import MARKS, certainty, headline, mark_of
 from promptctl.reports.wording import short_cost
@@ -69,9 +69,7 @@ def sides_page(
         for result in case["results"] if is_stable else ():
             result["source"] = result["execution"] = None
             result["cost_nano_usd"] = result["full_cost_nano_usd"]
-            if not is_timed(evaluations[result["e"]]):
-                result["latency_ms"] = None
-    heads = [_stable(each) if is_stable else evaluation_head(each) for each in evaluations]
+    heads = [stable_head(each) if is_stable else head_of(each) for each in evaluations]
     for number, head in enumerate(heads):
         if head["full_cost_nano_usd"] is not None:
             head |= {"cost_nano_usd": head["full_cost_nano_usd"], "unpriced": 0}
@@ -141,9 +139,3 @@ def _flips(found: Compared) -> Iterator[tuple[str, dict[str, Any]]]:
                     "assertions": [asdict(each) for each in flipped_assertions(pair)],
                 },
             )
-
-
-def _stable(evaluation: Evaluation) -> dict[str, Any]:
-    head = stable_head(evaluation)
-    offline = {} if is_timed(evaluation) else {"p50_latency_ms": None, "p95_latency_ms": None}
-    return head | {"cost_nano_usd": None, "unpriced": 0} | offline

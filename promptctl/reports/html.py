@@ -44,11 +44,7 @@ def html_page(log: Store, evaluations: Sequence[Evaluation], trend: Sequence[Tre
     if left_out:
         about += f" · {left_out:,} results are left out of this page; -o results.jsonl has all"
     names = names_of([each.row for each in evaluations], groups)
-    heads = [evaluation_head(each) | ({} if is_timed(each) else _UNTIMED) for each in evaluations]
-    for case in cases.values():
-        for result in case["results"]:
-            if not is_timed(evaluations[result["e"]]):
-                result["latency_ms"] = None
+    heads = [head_of(each) for each in evaluations]
     if len(set(groups)) == 1:
         for head, beside in zip(heads, beside_best(log, evaluations), strict=False):
             head["beside"] = asdict(beside) if beside else None
@@ -64,6 +60,11 @@ def html_page(log: Store, evaluations: Sequence[Evaluation], trend: Sequence[Tre
             "trend": [trend_point(row, without_commit(row.version_display)) for row in trend],
         }
     )
+
+
+def head_of(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation's totals, without latencies if no model was asked."""
+    return evaluation_head(evaluation) | ({} if is_timed(evaluation) else _UNTIMED)
 
 
 def columns_of(names: Sequence[str]) -> list[dict[str, Any]]:
@@ -122,6 +123,8 @@ def cases_of(
             for row in rows:
                 sent = [(role, room.shown(text)) for role, text in message_texts(messages.of(row))]
                 result = _result(number, row, room.shown(_readable(row.output))) | {"messages": sent} | of_case
+                if row.reply_source == "replay" or not is_timed(evaluation):
+                    result["latency_ms"] = None
                 if digests.setdefault((*group, case_id), row.case_digest) != row.case_digest:
                     result["is_other_case"] = True
                 case["results"].append(result)
@@ -169,7 +172,7 @@ def _result(evaluation: int, row: ResultRow, output: str | None) -> dict[str, An
         "output": output,
         "execution": row.execution_id,
         "source": row.reply_source,
-        "latency_ms": None if row.reply_source == "replay" else row.latency_ms,
+        "latency_ms": row.latency_ms,
         "cost_nano_usd": row.cost_nano_usd,
         "full_cost_nano_usd": detail.full_cost_nano_usd,
         "assertions": [

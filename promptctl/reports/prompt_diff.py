@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.differences.diff import MessageChange, PromptDiff
 from promptctl.differences.part_changes import InputChange, PartialChange, ToolChange, ValueChange
 from promptctl.differences.text_diff import Hunk
 from promptctl.files.wording import as_text, clip
 from promptctl.schemas.effects import SchemaChange
+
+if TYPE_CHECKING:
+    from promptctl.catalogue.difference import Difference
 
 _SIGNS = {"added": "+", "removed": "-"}
 _TEXTS = ("Messages", "Partials")
@@ -62,6 +65,17 @@ def value_lines(changes: Iterable[ValueChange]) -> Iterator[str]:
     """Yield each value that differs as a line: `model: local/small → local/large`."""
     for change, line in zip(changes, _values(changes), strict=True):
         yield line.text if change.kind == "changed" else f"{line.text} ({change.kind})"
+
+
+def version_names(found: Difference, form: Callable[[str], str] = str) -> list[str]:
+    """Return what both sides are called: `v7 (3f2a9c1) @production`, after their prompts' ids if these differ."""
+    is_one = found.old.prompt.id == found.new.prompt.id
+    return [
+        ("" if is_one else f"{side.prompt.id} ")
+        + form(side.version.display)
+        + (f" @{side.version.label}" if side.version.label else "")
+        for side in (found.old, found.new)
+    ]
 
 
 def hunk_lines(hunks: Iterable[Hunk]) -> Iterator[str]:

@@ -13,9 +13,8 @@ from promptctl.evaluations.trend import Trend, TrendRow
 from promptctl.files.wording import version_number
 from promptctl.labels.tags import LabelEvent
 from promptctl.log.store import Store
-from promptctl.reports.html import cases_of, columns_of, trend_point
+from promptctl.reports.html import cases_of, columns_of, head_of, trend_point
 from promptctl.reports.offline_page import check_page, offline_page, write_page
-from promptctl.reports.rows import evaluation_head
 from promptctl.reports.sentences import of_trend
 from promptctl.reports.wording import count, without_commit
 from promptctl.versions.at_time import label_pasts
@@ -78,7 +77,7 @@ def trend_page(
             "title": trend.prompt,
             **opening.as_dict(),
             "about": about,
-            "evaluations": [evaluation_head(each) for each in evaluations],
+            "evaluations": [head_of(each) for each in evaluations],
             "columns": columns_of([*names.values()]),
             "cases": list(cases.values()),
             "trend": points,

@@ -54,6 +54,16 @@ def test_the_first_line_is_a_sentence_the_second_says_how_sure_it_is(changed: La
     assert "\nStatistics: Worse: 2 cases (c0, c1), asked 5 times more on both sides, passed before" in ran.out
 
 
+def test_no_page_gives_a_latency_where_no_model_was_asked(changed: Lab, cli: Cli) -> None:
+    cli("eval", "triage", "--against", "@main", "-m", "echo/echo", "-o", "against.html")
+    cli("results", "trend", "triage", "-o", "trend.html")
+    for name in ("against.html", "trend.html"):
+        data = data_of((changed.root / name).read_text())
+        assert data["cases"]
+        assert {each["p50_latency_ms"] for each in data["evaluations"]} == {None}
+        assert {result["latency_ms"] for each in data["cases"] for result in each["results"]} == {None}
+
+
 def test_data_has_the_sentence_the_certainty_and_the_asserted_part(changed: Lab, cli: Cli) -> None:
     (found,) = cli("eval", "triage", "--against", "@main", "--json").json
     assert found["headline"] == "Worse: 8 of 10 cases pass, 10 did. 2 now fail every time: c0, c1."
