@@ -86,7 +86,7 @@ def said(page: ExecutionPage, *, is_first: bool) -> str:
     elif page.older is None and is_first and not page.is_cut:
         number = shown
     else:
-        return f"at least {shown:,} attempts"
+        return f"at least {count(shown, 'attempt')}"
     return count(number, "attempt")
 
 

@@ -80,7 +80,7 @@ class EvaluationProgress:
             return loading() or self._name
         done, total, load = progress.carried + progress.done, progress.total, progress.load
         parts = [
-            Part(f"{done:,} of {total:,} cases", 0),
+            Part(f"{done:,} of {count(total, 'case')}", 0),
             Part(f"{progress.passed:,} passed", 2, "green"),
             Part(f"{progress.failed:,} failed", 1, "red" if progress.failed else None),
         ]
@@ -195,7 +195,7 @@ def _say_groups(found: Evaluation) -> None:
     tags = sorted(summary.by_tag.items(), key=lambda each: (each[1].rate or 0.0, each[0]))[:MOST_GROUPS]
     rows: list[tuple[Any, ...]] = [("tag", name, *_counts(counts)) for name, counts in sorted(tags)]
     if len(summary.by_tag) > MOST_GROUPS:
-        rows.append(("", f"… and {len(summary.by_tag) - MOST_GROUPS} tags that did no worse", *[""] * 3))
+        rows.append(("", f"… and {count(len(summary.by_tag) - MOST_GROUPS, 'tag')} that did no worse", *[""] * 3))
     rows += [("assertion", name, *_counts(counts)) for name, counts in sorted(summary.by_assertion.items())]
     if rows:
         say()

@@ -146,17 +146,20 @@ def _tell_measured(found: Calibration, lack: str | None) -> None:
 
 def _facts(found: Calibration, lack: str | None) -> Iterator[tuple[str, str]]:
     counts = found.verdicts
-    cases = f" to {found.judged.n} cases" if found.by_case else ""
+    cases = f" to {count(found.judged.n, 'case')}" if found.by_case else ""
     yield (
         "labels",
-        f"{counts.n} replies{cases} by {', '.join(map(flat, found.people))}: {counts.on_pass} passed, {counts.on_fail} failed",
+        f"{count(counts.n, 'reply')}{cases} by {', '.join(map(flat, found.people))}: {counts.on_pass} passed, {counts.on_fail} failed",
     )
     ties = f"; {_without_ties(found.ties)}" if found.ties else ""
     yield "κ", _number(found.kappa) + ties
     for name, each in found.rates.items():
         yield name, _percent(each)
     if counts.errors:
-        yield "errors", f"{counts.errors} verdicts could not be read, and agree with nobody"
+        yield (
+            "errors",
+            f"{count(counts.errors, 'verdict')} could not be read, and agree{'s' * (counts.errors == 1)} with nobody",
+        )
     yield "consistency", _percent(found.consistency)
     yield "position", _percent(found.position, " changed with the order of the choices")
     yield "length", _points(found.length)
@@ -170,8 +173,7 @@ def _facts(found: Calibration, lack: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _without_ties(ties: int) -> str:
-    replies = "1 reply" if ties == 1 else f"{ties} replies"
-    return f"without {replies} on which people are split: the hard ones, so it flatters"
+    return f"without {count(ties, 'reply')} on which people are split: the hard ones, so it flatters"
 
 
 def _number(each: Any) -> str:

@@ -26,7 +26,7 @@ from promptctl.cli.output import (
 from promptctl.cli.tables import bar, say_table
 from promptctl.reports.files import check_report_path
 from promptctl.reports.rows import result_as_dict
-from promptctl.reports.wording import format_cost, format_latency, format_range, format_share, format_spent
+from promptctl.reports.wording import count, format_cost, format_latency, format_range, format_share, format_spent
 
 if TYPE_CHECKING:
     from promptctl import EvaluationRow, Trend, TrendRow
@@ -146,7 +146,7 @@ def delete_results(
 ) -> None:
     """Delete evaluations with their results; the executions they made stay in the log."""
     for row, number in options.workspace_of(context).results.delete(wanted):
-        tell(f"deleted  {row.id} ({row.prompt}, {number} results)")
+        tell(f"deleted  {row.id} ({row.prompt}, {count(number, 'result')})")
 
 
 @app.command("trend")

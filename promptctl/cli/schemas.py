@@ -43,7 +43,7 @@ def infer(
             tell(f"nothing to add: every input of {flat(found.prompt)} that is used has its schema")
             return
         seen = [count(found.calls, "call"), count(found.cases, "case")]
-        replies = f"; the output, from {found.replies} replies" if found.output else ""
+        replies = f"; the output, from {count(found.replies, 'reply')}" if found.output else ""
         inputs = f"{count(len(found.inputs), 'input')}, from the templates, {' and '.join(seen)}"
         tell(inputs + replies)
     offer(workspace, found.proposal, wanted, found.as_dict)

@@ -12,7 +12,7 @@ import typer
 from promptctl import Placeholder, parse_moment
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
-from promptctl.cli.output import flat, say, say_json, say_wrapped, styled, tell, told_moment, visible, warn
+from promptctl.cli.output import flat, say, say_json, say_wrapped, styled, tell, told_moment, visible
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
 from promptctl.errors import InvalidFiles, UsageError
@@ -53,8 +53,7 @@ def show(
         _show_file(workspace.life.shared_file(ref), as_json=as_json)
         return
     page = workspace.page(ref, at)
-    if page.at_version.version.note:
-        warn(f"the version is not known: {page.at_version.version.note}")
+    options.tell_unknown(page.at_version.version)
     if as_json:
         say_json(page.as_dict())
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from promptctl.cli.output import flat, visible
-from promptctl.reports.wording import alike_until, as_text
+from promptctl.reports.wording import alike_until, as_text, count
 
 _WIDTH = 300
 _KEPT_BEFORE = 30
@@ -40,4 +40,4 @@ def _diff(wanted: str, came: str) -> Iterator[str]:
         if not line.startswith("@@"):
             yield f"│{shortened(line)}"
     if len(lines) > _MOST_LINES + 2:
-        yield f"… {len(lines) - _MOST_LINES - 2} more lines"
+        yield f"… {count(len(lines) - _MOST_LINES - 2, 'more line')}"

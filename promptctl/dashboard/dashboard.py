@@ -194,7 +194,7 @@ def _names(tables: Sequence[FactTable], cells: CallCells) -> dict[str, Names]:
     """Return the names of each kind that facts and scores have."""
     by_version, by_user = tables
     keys = [key for table in tables for key in table.facts]
-    rests = {kind: len(by_version.rests.get(kind, ())) for kind in _REST_WORDS}
+    rests = {kind: len(by_version.rests.get(kind, ())) for kind in _RESTS}
     found: dict[str, set[str | None]] = {kind: {getattr(key, kind) for key in keys} for kind in _OF_KEYS}
     found["version"] = {key.who for key in by_version.facts}
     found["user"] = {key.who for key in by_user.facts}
@@ -203,20 +203,20 @@ def _names(tables: Sequence[FactTable], cells: CallCells) -> dict[str, Names]:
     for score in cells.scores:
         found["prompt"].add(score.prompt)
         found["version"].add(score.version)
-    words = {kind: f"{n:,} other {_REST_WORDS[kind]}" for kind, n in rests.items()}
+    words = {kind: count(n, f"other {kind}") for kind, n in rests.items()}
     return {kind: Names(names, words.get(kind, "others")) for kind, names in found.items()}
 
 
 _OF_KEYS = ("prompt", "label", "model", "source")
-_REST_WORDS = {"prompt": "prompts", "version": "versions", "label": "labels", "model": "models"}
+_RESTS = ("prompt", "version", "label", "model")
 
 
 def _merged(tables: Sequence[FactTable], cells: CallCells) -> Iterator[dict[str, Any]]:
     """Yield what is shown together as it is rare, in words."""
     by_version, by_user = tables
-    for kind, words in _REST_WORDS.items():
+    for kind in _RESTS:
         if names := by_version.rests.get(kind):
-            text = f"{len(names):,} {words} with few calls are shown as one"
+            text = f"{count(len(names), kind)} with few calls {'is' if len(names) == 1 else 'are'} shown as one"
             yield {"what": kind, "count": len(names), "text": text}
     named = len({key.who for key in by_user.facts})
     if cells.users > named:

@@ -13,7 +13,7 @@ from promptctl.evaluations.outcomes import CaseResults, case_results
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, about_request, message_texts
-from promptctl.reports.wording import as_text, assertion_name
+from promptctl.reports.wording import as_text, assertion_name, count
 
 _UNSTABLE = frozenset(("evaluation", "cost_usd", "execution"))
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -99,7 +99,8 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
 
 def _not_run(evaluation: Evaluation, classname: str) -> Iterator[str]:
     """Yield a test that stands for the cases that were not run: their absence is not green, unless it was decided."""
-    reason = f"{evaluation.summary.never_run} of {evaluation.summary.expected_cases} cases were not "
+    number, of = evaluation.summary.never_run, count(evaluation.summary.expected_cases, "case")
+    reason = f"{number} of {of} {'was' if number == 1 else 'were'} not "
     kind = f"error{_attributes(message=reason + 'run', type='incomplete')}"
     if evaluation.stopped == "decided":
         kind = f"skipped{_attributes(message=reason + 'asked: it was decided without them')}"

@@ -11,7 +11,7 @@ from promptctl.files.wording import clip
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, Messages, about_request, message_texts
 from promptctl.reports.rows import evaluation_name
-from promptctl.reports.wording import as_text, assertion_name, format_share, format_spent, judged_rates, percent
+from promptctl.reports.wording import as_text, assertion_name, count, format_share, format_spent, judged_rates, percent
 
 MOST_CASES = 50
 _WIDTH = 400
@@ -133,6 +133,6 @@ def folded(title: str, lines: Sequence[str], most: int) -> Iterator[str]:
         return
     shown = [clip(line, _LONGEST_LINE) for line in lines[:most]]
     if len(lines) > most:
-        shown.append(f"… and {len(lines) - most} more lines")
+        shown.append(f"… and {count(len(lines) - most, 'more line')}")
     text = "\n".join("".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in shown)
     yield f"\n<details><summary>{html(title)}</summary>\n\n{fenced(text, 'diff')}\n\n</details>\n"

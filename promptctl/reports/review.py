@@ -202,8 +202,8 @@ def told_notes(review: Review) -> list[str]:
     notes = list(review.notes)
     values = list(value_lines(review.settings))
     notes += [f"{SETTINGS}, {line}" for line in values[:_MOST_SETTINGS]]
-    if len(values) > _MOST_SETTINGS:
-        notes.append(f"{SETTINGS}: {len(values) - _MOST_SETTINGS} more values differ")
+    if (more := len(values) - _MOST_SETTINGS) > 0:
+        notes.append(f"{SETTINGS}: {count(more, 'more value')} differ{'s' * (more == 1)}")
     if len(review.compared) > 1:
         notes.append(shared_level(len(review.compared), len(review.together)))
     if review.recordings:

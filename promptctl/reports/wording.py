@@ -46,7 +46,7 @@ def judged_rates(judged: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             continue
         raw = f"{judge_name(each)}: {_rate(each, '')} of its verdicts pass"
         known = "" if each["kappa"] is None else f"κ {each['kappa']:.2f}, "
-        of = "" if each["labels"] is None else f" ({known}{each['labels']} labels)"
+        of = "" if each["labels"] is None else f" ({known}{count(each['labels'], 'label')})"
         yield f"{raw}; {corrected_rate(each)}{of}"
 
 

@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from promptctl.cli.text_difference import difference_lines
+from promptctl.reports.markdown import folded
 from tests.cli.conftest import Cli
 from tests.evaluation_lab import Lab, answering, environ_of, slowly
 from tests.openai_server import failure
@@ -126,6 +128,15 @@ def test_deleted_is_gone_and_its_executions_stay(cli: Cli, done: dict[str, str])
     assert cli("results", "list", "--json").json == []
     assert cli("results", "show", done["short"]).exit_code == 3
     assert len(cli("log", "list", "--source", "eval", "--json").json) == 3
+
+
+def test_one_is_counted_as_one(lab: Lab, cli: Cli) -> None:
+    lab.many(1)
+    (found,) = cli("eval", "triage", "--json").json
+    assert cli("results", "delete", found["evaluation"]).err.endswith(", 1 result)\n")
+    before, after = ("\n".join(f"{word} {number}" for number in range(10)) for word in ("old", "new"))
+    assert [*difference_lines(before, after)][-1] == "… 1 more line"
+    assert "… and 1 more line\n" in "".join(folded("title", ["a", "b", "c"], 2))
 
 
 def test_one_that_was_killed_is_told_from_one_that_is_running(lab: Lab, cli: Cli) -> None:
