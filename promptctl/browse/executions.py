@@ -57,7 +57,7 @@ def executions(request: PageRequest) -> View:
         "has_more_filters": bool(given.keys() - {"words", "prompt", "status", "since"}),
         "statuses": {"": "any", **{each: each.replace("_", " ") for each in STATUSES}},
         "sources": _SOURCES,
-        "chips": [(name, value, link("executions", **_without(given, name))) for name, value in given.items()],
+        "chips": [(name, value, link("executions", **{**given, name: None})) for name, value in given.items()],
         "pages": request.pager("executions", given, page.older),
         "further": link("executions", **given, before=before, look="further"),
         "same": _command("list", given),
@@ -88,10 +88,6 @@ def said(page: ExecutionPage, *, is_first: bool) -> str:
     else:
         return f"at least {count(shown, 'attempt')}"
     return count(number, "attempt")
-
-
-def _without(given: Mapping[str, str], name: str) -> dict[str, str]:
-    return {other: value for other, value in given.items() if other != name}
 
 
 def _command(verb: str, given: Mapping[str, str]) -> Sequence[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from urllib.parse import urlencode
 
 from promptctl.errors import printable, quote
@@ -30,10 +29,6 @@ def command(*words: str, program: str = "promptctl") -> str | None:
     return f"{program} {' '.join(map(quote, words))}"
 
 
-def _link_to_one(page: str, key: str, value: str) -> str:
-    return link(page, **{key: value})
-
-
 _OF_ONE = {
     "prompt": "ref", "label": "name", "file": "path", "execution": "id", "dataset": "path", "evaluation": "id",
     "experiment": "name", "budget": "name",
@@ -41,6 +36,6 @@ _OF_ONE = {
 LINKS: Mapping[str, Callable[..., str]] = {
     "link": link,
     "diff": lambda old, new: link("diff", old=old, new=new),
-    **{f"{page}_link": partial(_link_to_one, page, key) for page, key in _OF_ONE.items()},
+    **{f"{page}_link": lambda value, page=page, key=key: link(page, **{key: value}) for page, key in _OF_ONE.items()},
 }
 """Makers of addresses, by their names in templates: `prompt_link("support/triage@v3")`, and so for each thing."""
