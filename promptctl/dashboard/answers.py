@@ -210,8 +210,8 @@ def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
     if early["calls"] and evidence.windows.is_even:
         sentence += f"; {money(early['cost_nano_usd'])} for {count(early.asked, 'call')} in the 7 days before"
     sentence += "."
-    if late["unpriced"]:
-        sentence += f" {count(late['unpriced'], 'reply')} more have no known price."
+    if unpriced := late["unpriced"]:
+        sentence += f" {count(unpriced, 'reply')} more {'has' if unpriced == 1 else 'have'} no known price."
     if late.untold:
         sentence += f" {count(late.untold, 'request')} never told the cost."
     dearest = sorted(sums, key=lambda name: -sums[name]["cost_nano_usd"])[:_DEAREST]

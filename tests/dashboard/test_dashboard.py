@@ -121,6 +121,7 @@ def test_what_is_left_out_is_said(document: dict[str, Any]) -> None:
     assert document["unpriced_models"] == [{"model": "openai/gpt-4o-mini", "replies": 1}]
     [unpriced] = [item for item in document["answers"]["wrong"]["items"] if item["kind"] == "unpriced"]
     assert unpriced["text"] == "No price is known of 1 reply of openai/gpt-4o-mini: true costs are higher."
+    assert document["answers"]["cost"]["sentence"].endswith(" 1 reply more has no known price.")
 
 
 def test_moves_of_labels_and_new_versions_are_marks(document: dict[str, Any]) -> None:

@@ -95,9 +95,9 @@ function exampleNode(example) {
 }
 
 function leftOut() {
-  const { evaluations: ofEvaluations, without_row: without } = data.not_counted || {}, number = (found, words) => found ? `${plural(found.calls, "call")} ${words}${found.cost_nano_usd ? `, ${money(found.cost_nano_usd)}` : ""}${found.unpriced ? `, ${count(found.unpriced)} of them without a price` : ""}` : null;
-  return [...data.notes, ...data.merged.map((each) => each.text), data.marks_left_out ? `${plural(data.marks_left_out, "earlier change")} are not marked.` : null, data.unpriced_models.length ? `No price is known of ${data.unpriced_models.map((each) => `${each.model} (${plural(each.replies, "reply", "replies")})`).join(", ")}: \`promptctl cost\` says how to give one. The costs here are of the others.` : null,
-    number(ofEvaluations, "of evaluations are not in these charts"), number(without, "kept no row in the log, by a log rule or as they were pruned, and are not in these charts"),
+  const { evaluations: ofEvaluations, without_row: without } = data.not_counted || {}, be = (number) => number === 1 ? "is" : "are", number = (found, words) => found ? `${plural(found.calls, "call")} ${words} ${be(found.calls)} not in these charts${found.cost_nano_usd ? `, ${money(found.cost_nano_usd)}` : ""}${found.unpriced ? `, ${count(found.unpriced)} of them without a price` : ""}` : null;
+  return [...data.notes, ...data.merged.map((each) => each.text), data.marks_left_out ? `${plural(data.marks_left_out, "earlier change")} ${be(data.marks_left_out)} not marked.` : null, data.unpriced_models.length ? `No price is known of ${data.unpriced_models.map((each) => `${each.model} (${plural(each.replies, "reply", "replies")})`).join(", ")}: \`promptctl cost\` says how to give one. The costs here are of the others.` : null,
+    number(ofEvaluations, "of evaluations"), number(without, "kept no row in the log, by a log rule or after pruning, and"),
     `Latencies are of fresh whole replies and exact to ±${percent(data.latency_scale.relative_error)}. Fewer than ${FEWEST} calls are called thin: a hollow dot. Bands and whiskers are 95% intervals.`]
     .filter(Boolean).map((text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : "."));
 }
