@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from promptctl.comparisons.flips import MOST_ASKED
 from promptctl.comparisons.sides import Sides
 from promptctl.evaluations.plan import ask_the_same
-from promptctl.files.wording import count
+from promptctl.files.wording import as_text, count
 from promptctl.log.results import EvaluationRow
 
 
@@ -91,11 +92,11 @@ def differences(base: EvaluationRow, head: EvaluationRow) -> list[str]:
         "passes_needed": f"passes asked of the repeats ({old.at_least or 'all'} and {new.at_least or 'all'})",
         "judge_model": f"judge ({old.judge_model} and {new.judge_model})",
         "judge": f"judge ({old.judge or 'the default'} and {new.judge or 'the default'})",
-        "judge_parameters": f"judge parameters ({dict(old.judge_parameters)} and {dict(new.judge_parameters)})",
+        "judge_parameters": f"judge parameters ({_given(old.judge_parameters)} and {_given(new.judge_parameters)})",
         "judges": "the judges' rules",
         "uncalibrated": "the judges that may decide",
-        "parameters": f"parameters ({dict(old.parameters)} and {dict(new.parameters)})",
-        "rules": f"models' rules ({old.work['rules']} and {new.work['rules']})",
+        "parameters": f"parameters ({_given(old.parameters)} and {_given(new.parameters)})",
+        "rules": f"models' rules ({_given(old.work['rules'])} and {_given(new.work['rules'])})",
     }
     if old.dataset == new.dataset:
         words["dataset_digest"] = "the dataset's cases"
@@ -103,3 +104,7 @@ def differences(base: EvaluationRow, head: EvaluationRow) -> list[str]:
     if differing:
         told.append(f"they differ in more than the prompt: {', '.join(differing)}")
     return told
+
+
+def _given(named: Mapping[str, Any]) -> str:
+    return as_text(dict(named)) if named else "none"

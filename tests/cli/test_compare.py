@@ -640,7 +640,8 @@ class TestSides:
             (["--case", "c1", "--case", "c2"], "the selection of cases"),
             (["--sample", "5", "--seed", "1"], "the selection of cases"),
             (["--replies", "replay"], "replies (record and replay)"),
-            (["-p", "max_tokens=4"], "parameters ({'max_tokens': 3} and {'max_tokens': 4})"),
+            (["-p", "max_tokens=4"], 'parameters ({"max_tokens": 3} and {"max_tokens": 4})'),
+            (["--judge-param", "temperature=0"], 'judge parameters (none and {"temperature": 0})'),
             (["-m", "local/other"], "model (local/gpt-4o-mini and local/other)"),
         ],
     )
