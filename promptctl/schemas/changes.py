@@ -9,6 +9,7 @@ from typing import Any
 
 from promptctl.files.plain import canonical_json
 from promptctl.schemas.effects import Effect, SchemaChange, added_or_removed, below, change, effect_of, show
+from promptctl.schemas.json_schema import check_schema
 from promptctl.schemas.keywords import ANNOTATIONS, LocalReferences, item_schemas
 from promptctl.schemas.values import (
     NUMBERS,
@@ -35,9 +36,15 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z")
 
 
 def compare_schemas(old: Schema, new: Schema) -> tuple[SchemaChange, ...]:
-    """Return every difference of two schemas, outermost first, in the schema's own order; empty if they are equal."""
+    """Return every difference of two schemas, outermost first, in the schema's own order; empty if they are equal.
+
+    What a schema that is none lets through is not known: that it is none is then the one difference.
+    """
     if canonical_json(old) == canonical_json(new):
         return ()
+    for verb, schema in (("is", new), ("was", old)):
+        if faults := check_schema(schema):
+            return (change("schema", "changed", f"{verb} no JSON Schema: {faults[0]}"),)
     changes = _Comparison(old, new).compare(old, new)
     return changes or (change("schema", "none", "written differently; accepts the same values"),)
 

@@ -281,6 +281,35 @@ def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 SCHEMAS: st.SearchStrategy[Any] = st.recursive(st.booleans() | st.just({}), keywords, max_leaves=4)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"type": 0},
+        {"type": ["string", 3]},
+        {"type": {}},
+        {"enum": 3},
+        {"required": 3},
+        {"required": [{}]},
+        {"properties": "a"},
+        {"properties": {"label": 3}},
+        {"patternProperties": []},
+        {"anyOf": 3},
+        {"allOf": None},
+        {"maxProperties": []},
+        {"multipleOf": {}},
+        {"$ref": 3},
+    ],
+    ids=str,
+)
+def test_a_schema_that_is_none_is_the_one_difference(wrong: Any) -> None:
+    broken = {"type": "object", "properties": {"a": {**OBJECT, **wrong}}}
+    sound = {"type": "object", "properties": {"a": OBJECT}}
+    for old, new, verb in ((sound, broken, "is"), (broken, sound, "was")):
+        change = only(old, new)
+        assert change.text.startswith(f"{verb} no JSON Schema: $.properties.a.{next(iter(wrong))}")
+        assert (change.effect, change.breaks_writers, change.breaks_readers) == ("changed", True, True)
+
+
 @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(old=SCHEMAS, new=SCHEMAS, values=st.lists(VALUES, min_size=4, max_size=12))
 def test_no_value_is_lost_or_gained_without_a_change_that_says_so(old: Any, new: Any, values: list[Any]) -> None:
