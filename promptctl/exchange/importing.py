@@ -216,6 +216,8 @@ def _check_names(request: ImportRequest) -> None:
 
 def _unknown(source: Source) -> InvalidFiles:
     """Return the error of a file that no format knows: what is missing, if it looks like one of a format."""
+    from promptctl.exchange.markdown import TEXTS
+
     _ = source.text  # what is no text is said to be none
     kind = foreign_file(source.path)
     if kind is None:
@@ -227,6 +229,8 @@ def _unknown(source: Source) -> InvalidFiles:
     told = "" if kind is None else f": {kind.message.partition(': ')[2] or kind.message}"
     like = next((name for word, name in _LOOKS.items() if word in told or word in source.path), None)
     hint = f"formats that are read: {', '.join(each.name for each in FORMATS if each.reads)}; --from names one"
+    if source.path.endswith(TEXTS):
+        hint = "--from markdown takes it whole as a message, or as one below each heading such as `## System`"
     if like is not None:
         from promptctl.exchange.langchain import TYPES
 

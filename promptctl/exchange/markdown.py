@@ -9,6 +9,7 @@ from typing import Any
 from promptctl.exchange.drafts import ForeignContents, ImportNote, NotesOn, PromptDraft, Source
 from promptctl.exchange.front_matter import PromptText, keys_of, prompt_text
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
 from promptctl.template_languages.jinja import jinja_text
 
@@ -16,6 +17,9 @@ from promptctl.template_languages.jinja import jinja_text
 _SIGNS = frozenset(
     ("model", "temperature", "variables", "inputs", "input_variables", "arguments", "parameters", "mode")
 )
+TEXTS = (".md", ".markdown", ".txt")
+"""The suffixes of files that may be all text."""
+
 _INPUTS = ("inputs", "variables", "input_variables", "arguments")
 _ROLE = re.compile(
     r"^(#{1,6})[ \t]+(system|user|assistant|developer)(?:[ \t]+(?:prompt|message))?:?[ \t]*(?:#+[ \t]*)?$", re.I | re.M
@@ -30,13 +34,14 @@ def is_one(source: Source) -> bool:
 
 
 def read(source: Source) -> ForeignContents:
-    """Return the prompt. Raises `InvalidFiles` for a header that is no YAML, or no text below it."""
+    """Return the prompt; only a text may have no header. Raises `InvalidFiles` for a wrong header, or no text."""
     parts = prompt_text(source)
-    if parts.matter is None:
+    if parts.matter is None and not source.path.endswith(TEXTS):
         raise source.refuse("there is no header between lines of `---`", 1, "add one, if only with `model:`")
-    if not parts.body:
-        raise source.refuse("there is no text below the header", parts.line, "write the prompt's text there")
-    reader = _Header(source, parts.matter)
+    if not parts.body.strip():
+        where = "in the file" if parts.matter is None else "below the header"
+        raise source.refuse(f"there is no text {where}", parts.line, "write the prompt's text there")
+    reader = _Header(source, parts.matter or read_yaml(b"{}", source.shown))
     messages = list(_messages(parts, reader.notes))
     native = reader.native(dict.fromkeys(name for message in messages for name in message.pop("names")))
     native["messages"] = messages
@@ -70,7 +75,7 @@ class _Header(NotesOn):
         for name in names:
             if name not in inputs:
                 inputs[name] = {"type": "string"}
-                self.note("changed", "is an input, as the text names it; the header does not", "", part=name)
+                self.note("changed", "is an input, as the text names it and no header does", "", part=name)
         return {**native, **settings.data, **({"metadata": metadata} if metadata else {}), "inputs": inputs}
 
     def _inputs(self, key: str, value: list[Any] | dict[str, Any]) -> dict[str, Any]:

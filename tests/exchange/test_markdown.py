@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from tests.exchange.conftest import read, refused, rendered, said
+from promptctl.exchange.formats import format_of, named
+from promptctl.exchange.importing import _unknown
+from tests.exchange.conftest import read, refused, rendered, said, source
 
 HEADER = """\
 ---
@@ -30,8 +32,15 @@ def test_headings_that_name_roles_part_the_messages_and_others_are_text() -> Non
     ]
 
 
-def test_a_page_is_no_prompt() -> None:
-    assert "there is no header" in str(refused("x.md", "# Page\n", "markdown")[0])
+def test_a_page_is_no_prompt_until_it_is_said_to_be_one() -> None:
+    for name in ("x.md", "x.txt"):
+        page = source(name, "Greet {{name}}.\n## Rules\n{x}\n")
+        assert format_of(page) is None
+        assert "--from markdown takes it whole as a message" in str(_unknown(page).hint)
+        contents = named("markdown").reader().read(page)
+        assert rendered(contents, {"name": "Ada"}) == [{"role": "user", "content": "Greet Ada.\n## Rules\n{x}\n"}]
+        assert "there is no header" in str(refused("x.yaml", "a: 1\n", "markdown")[0])
+        assert "there is no text in the file" in str(refused(name, " \n", "markdown")[0])
 
 
 def test_headings_below_a_text_are_said_to_be_text() -> None:
