@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.differences.diff import PromptDiff, diff_prompts
 from promptctl.errors import GitError, PromptctlError, PromptNotFound, RevisionNotFound
+from promptctl.prompts.checking import WorkspaceCheck
 from promptctl.versions.prompt_at_version import PromptAtVersion, parse_ref
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def compare(parts: Context, old: str, new: str | None = None) -> Difference:
     """Compare one ref with a different one; without `new`, with the work tree.
 
     A bare prompt without `new` means what was committed against the work tree. A `new` such as `@v7` is a version of
-    the same prompt.
+    the same prompt. Errors of the newer side that keep no prompt from being loaded, such as a variable that no input
+    declares, are warned of.
     """
     first = parse_ref(old)
     if new is None:
@@ -42,6 +44,9 @@ def compare(parts: Context, old: str, new: str | None = None) -> Difference:
     else:
         before = parts.prompt(old)
         after = parts.prompt(f"{first.prompt}{new}" if new.startswith("@") else new)
+    for problem in WorkspaceCheck(after.tree).file(after.prompt.path):
+        if problem.severity == "error":
+            parts.warn(str(problem))
     return Difference(before, after, diff_prompts(before.prompt, after.prompt))
 
 

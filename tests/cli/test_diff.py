@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def test_a_bare_prompt_is_what_is_committed_against_the_work_tree(cli: Cli, insi
     found = cli("diff", "support/triage", "--json").json
     assert (found["old"]["version"], found["new"]["dirty"]) == (3, True)
     assert [each["path"] for each in found["partials"]] == ["support/tone.j2"]
+
+
+def test_a_variable_that_no_input_declares_is_warned_of(cli: Cli, inside: Path) -> None:
+    write(inside, PATH, (inside / PATH).read_text().replace("{{ ticket }}", "{{ tickt }}"))
+    ran = cli("diff", "support/triage")
+    assert (ran.exit_code, ran.err.count("warning: ")) == (0, 1)
+    assert re.search(rf"^warning: {PATH}:\d+:\d+: `tickt` is not declared under `inputs`$", ran.err, re.MULTILINE)
+    assert cli("diff", "support/triage@v1", "@v2").err == ""
 
 
 def test_one_version_is_compared_with_the_work_tree(cli: Cli, inside: Path) -> None:
