@@ -220,7 +220,9 @@ def _way_of(name: str) -> str:
         return "it is part of the ref: support/triage@v7, support/triage@production"
     if is_parameter(name):
         return f'it is one of the parameters: parameters={{"{name}": …}}'
-    inputs = f'inputs are one mapping, the second argument: {{"{name}": …}}'
+    if name == "provider":
+        return 'it begins the model\'s id: model="openai/gpt-4o-mini"'
+    inputs = f'the inputs of a prompt are one mapping, after its ref: {{"{name}": …}}'
     return did_you_mean(name, _TAKEN) or f"{inputs}; the options are {', '.join(_TAKEN)}"
 
 

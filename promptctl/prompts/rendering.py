@@ -293,7 +293,7 @@ def message_problem(message: Any, *, may_instruct: bool = False) -> str | None:
     if role in ("system", "developer") and not may_instruct:
         return f"its role is {role}, which only the prompt's own file may have"
     if role not in ("system", "developer", "user", "assistant", "tool"):
-        return "its role is not user, assistant or tool"
+        return f"its role is not {'system, developer, ' if may_instruct else ''}user, assistant or tool"
     is_call = content is None and role == "assistant" and message.get("tool_calls")
     parts = content if isinstance(content, list) else []
     if any(isinstance(part, dict) and "when" in part for part in parts):
