@@ -114,8 +114,6 @@ class TextReader:
         match node:
             case ast.Constant(value=str(value)):
                 return (value,) if value else ()
-            case ast.Constant():
-                raise NotCertain("it is no text", node)
             case ast.JoinedStr():
                 return joined(part for each in node.values for part in self._of_f_string(each))
             case ast.BinOp(op=ast.Add()):

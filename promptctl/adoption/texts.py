@@ -111,6 +111,10 @@ def wish(node: ast.expr) -> str:
             found = key if isinstance(key, str) else owner
     elif isinstance(node, ast.Call):
         found = _wish_of_call(node)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        found = node.value
+    elif isinstance(node, ast.ListComp | ast.GeneratorExp):
+        found = wish(node.generators[0].iter)
     elif isinstance(node, ast.Await | ast.FormattedValue | ast.Starred):
         found = wish(node.value)
     else:
@@ -121,11 +125,17 @@ def wish(node: ast.expr) -> str:
 
 
 def _wish_of_call(node: ast.Call) -> str:
-    """Return the name of what a call is about: `", ".join(tags)` is `tags`, `get_name()` is `name`."""
-    if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Constant | ast.JoinedStr):
+    """Return the name of what a call is about: `", ".join(tags)` is `tags`, `get_name()` is `name`.
+
+    `row.get("id")` is as `row["id"]`, and `getenv("LANG")` is `LANG`.
+    """
+    if isinstance(node.func, ast.Attribute):
         owner = node.func.value
-        is_module = isinstance(owner, ast.Name) and bool(node.args)
-        return wish(node.args[0]) if is_module else wish(owner)
+        if node.func.attr == "get" and node.args and isinstance(node.args[0], ast.Constant):
+            return wish(ast.Subscript(owner, node.args[0]))
+        if node.func.attr != "join" and not isinstance(owner, ast.Constant | ast.JoinedStr):
+            is_module = isinstance(owner, ast.Name) and bool(node.args)
+            return wish(node.args[0]) if is_module else wish(owner)
     if node.args:
         return wish(node.args[0])
     name = node.func.id if isinstance(node.func, ast.Name) else "value"

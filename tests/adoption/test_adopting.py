@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from promptctl.adoption.texts import wish
 from tests.adoption.programs import Client, adopt, sent, write
 
 Drive = Callable[[Any, Client], object]
@@ -336,6 +338,15 @@ def ask(client, history):
 """,
         lambda program, client: program.ask(client, [{"role": "user", "content": "before"}]),
     ),
+    "numbers that are counted up in a text, or stand for nothing": (
+        """\
+def ask(client, n, row, tags):
+    return client.chat.completions.create(model="m", messages=[{"role": "user", "content":
+        f"Page {n + 1} of {1 + n + 2}, {n if n else 0} {None if n else 1} {row.get('org', 0)} "
+        f"{chr(10).join('- ' + tag for tag in tags)} {', '.join(tags)}"}])
+""",
+        lambda program, client: [program.ask(client, n, {}, ["a", "b"]) for n in (0, 3)],
+    ),
     "a sum of lists, yielded": (
         """\
 def ask(client, questions):
@@ -381,3 +392,21 @@ def test_the_adopted_program_sends_the_same(name: str, tmp_path: Path) -> None:
     assert [re.sub(r"\d+", "", each.why) for each in again.left] == [
         re.sub(r"\d+", "", each.why) for each in found.left
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("n + 1", "n"),
+        ("row.get('org', 'none')", "row_org"),
+        ("os.environ.get('LANG')", "os_environ_LANG"),
+        ("os.getenv('LANG')", "LANG"),
+        ("', '.join(tags)", "tags"),
+        ("chr(10).join('- ' + tag for tag in row.tags)", "row_tags"),
+        ("os.path.join(folder, 'x')", "folder"),
+        ("get_name()", "name"),
+        ("chr(10)", "value"),
+    ],
+)
+def test_an_input_is_named_by_what_its_value_is_about(code: str, name: str) -> None:
+    assert wish(ast.parse(code, mode="eval").body) == name

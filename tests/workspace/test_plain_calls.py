@@ -131,7 +131,12 @@ def test_data_is_checked_and_asked_for_again(workspace: Workspace, running: Open
     [
         ([], {}, InputError, "a call needs a message"),
         (["hello"], {}, InputError, "message 1 cannot be sent: it is not a mapping"),
-        ([{"role": "usr", "content": "x"}], {}, InputError, "its role is not system, developer, user, assistant or tool"),
+        (
+            [{"role": "usr", "content": "x"}],
+            {},
+            InputError,
+            "its role is not system, developer, user, assistant or tool",
+        ),
         ([{"role": "user", "content": [{"type": "text", "text": "x", "when": "x"}]}], {}, InputError, "`when`"),
         (HELLO, {"prompt_type": "../x"}, UsageError, "prompt_type"),
         (HELLO, {"promt_type": "x"}, UsageError, "no option `promt_type`"),
