@@ -96,6 +96,12 @@ def test_calls_are_known_however_they_are_reached(callee: str) -> None:
     assert rendered(one(called("messages: [{role: 'user', content: 'P'}]", callee)))[0]["content"] == "P"
 
 
+def test_an_input_is_named_by_what_methods_are_called_on() -> None:
+    text = '${user.tags.map((tag) => "- " + f(tag)).join()} ${(ticket as string).trim()} ${n + 1} ${f(q)} ${a.b(c).d}'
+    prompt = one(called(f"messages: [{{role: 'user', content: `Say {text}`}}]"))
+    assert list(prompt.values) == ["tags", "ticket", "n", "q", "d"]
+
+
 def test_the_provider_stands_before_the_model() -> None:
     models = [
         one(called(f"prompt: 'P', model: {model}", "streamText")).data.get("model")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _BLOCKS = frozenset(("statement_block", "program", "switch_case", "class_body"))
 _NAMING = ("function_declaration", "class_declaration", "import_statement")
 _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
-_METHOD = re.compile(r"\??\.\w+\([^()]*\)\Z")
 _OTHER = re.compile(r"\W+", re.ASCII)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 _MOST_STEPS = 40
@@ -46,16 +45,22 @@ class Values:
         for name, before in self.values.items():
             if before == given and self.inputs[name]["type"] == kind:
                 return name
-        condition = part(expression, "condition")
-        named = _QUOTED.sub("", code if condition is None else source_of(condition))
-        while (method := _METHOD.search(named)) is not None:
-            named = named[: method.start()]
+        named = _QUOTED.sub("", source_of(_subject(part(expression, "condition") or expression)))
         words = [each for each in _OTHER.split(named) if _NAME.match(each) and each not in ("this", "await", "new")]
         wished = words[-1] if words and len(words[-1]) < 40 else "value"
         name = first_free(wished, self.values.__contains__, sign="_")
         self.values[name] = given
         self.inputs[name] = {"type": kind, **({"default": []} if kind == "array" else {})}
         return name
+
+
+def _subject(node: Node) -> Node:
+    """Return the expression that methods are called on: `tags` for `tags.map((tag) => tag.name).join()`."""
+    while (called := part(node := bare(node), "function")) is not None:
+        if (owner := part(called, "object")) is None:
+            break
+        node = owner
+    return node
 
 
 def pieces(node: Node, values: Values, steps: int = 0) -> Iterator[Piece]:
