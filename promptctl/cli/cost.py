@@ -164,12 +164,12 @@ def _rate(number: float | None) -> str:
 
 def _say(table: CostTable) -> None:
     highest = max(row.known_cost_nano_usd for row in table.rows)
+    is_drawn = is_terminal() and highest
 
     def share(row: CallTotals) -> str:
         if row is table.total:
             return ""
         shown = format_share(table.share(row))
-        is_drawn = is_terminal() and highest
         return f"{bar(row.known_cost_nano_usd / highest, _BAR)} {shown:>6}" if is_drawn else shown
 
     spare = ("Tokens", "Average", "Share")

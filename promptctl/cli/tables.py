@@ -202,7 +202,7 @@ def _shown(value: Any) -> str:
 def _text(value: Any) -> str:
     """Return a cell's text on one line."""
     text = value.text if isinstance(value, Styled) else "-" if value is None else str(value)
-    return " ".join(text.replace("\t", " ").splitlines())
+    return text if text.isprintable() else " ".join(text.replace("\t", " ").splitlines())
 
 
 def bar(share: float, width: int = 20) -> str:

@@ -18,9 +18,9 @@ def percent(share: float, digits: int = 0) -> str:
     >>> percent(0.9996), percent(0.99996, 1), percent(-0.0004), percent(-0.9996), percent(-1e-17)
     ('99.96%', '99.996%', '-0.04%', '-99.96%', '0%')
     """
-    texts = [f"{100 * share:z.{more}f}" for more in range(digits, 7)]
+    texts = (f"{100 * share:z.{more}f}" for more in range(digits, 7))
     true = (text for text in texts if abs(float(text)) not in (0, 100) or float(text) == 100 * share)
-    return f"{next(true, texts[0])}%"
+    return f"{next(true, None) or f'{100 * share:z.{digits}f}'}%"
 
 
 def count(number: int, noun: str) -> str:
