@@ -14,7 +14,7 @@ from promptctl.files.plain import record_data
 from promptctl.formats.experiment_rules import BUCKETS, Arm, Experiment
 from promptctl.labels.chains import history
 from promptctl.labels.tags import LabelEvent, LabelName
-from promptctl.log.arm_calls import ArmCall
+from promptctl.log.arm_calls import KeyCalls
 from promptctl.versions.former_ids import former_ids
 from promptctl.versions.prompt_at_version import parse_ref
 
@@ -144,14 +144,14 @@ def evidence_of(experiment: Experiment) -> str:
 
 
 def _status(context: Context, experiment: Experiment) -> ExperimentStatus:
-    calls: Sequence[ArmCall] = () if context.log.is_new else list(context.log.outcomes(experiment.name))
+    counted = [] if context.log.is_new else context.log.calls_by_key(experiment.name)
     promotion = promotion_of(context, experiment)
     return ExperimentStatus(
         experiment=experiment,
-        arms=tuple(_arm(context, experiment, arm, calls) for arm in experiment.arms),
-        fell_back=sum(call.arm is None for call in calls),
-        first_at=calls[0].started_at if calls else None,
-        last_at=calls[-1].started_at if calls else None,
+        arms=tuple(_arm(context, experiment, arm, counted) for arm in experiment.arms),
+        fell_back=sum(each.calls for each in counted if each.arm is None),
+        first_at=min((each.first_at for each in counted), default=None),
+        last_at=max((each.last_at for each in counted), default=None),
         promotion=promotion,
         is_rolled_back=promotion is not None and not _is_at(context, experiment, promotion),
     )
@@ -165,12 +165,12 @@ def _is_at(context: Context, experiment: Experiment, promotion: LabelEvent) -> b
     return False
 
 
-def _arm(context: Context, experiment: Experiment, arm: Arm, calls: Sequence[ArmCall]) -> ArmStatus:
+def _arm(context: Context, experiment: Experiment, arm: Arm, counted: Sequence[KeyCalls]) -> ArmStatus:
     display = problem = None
     try:
         display = context.prompt(f"{experiment.prompt}{arm.ref}").version.display
     except WorkspaceError as error:
         problem = error.message
-    own = [call for call in calls if call.arm == arm.name]
-    keys = len({call.arm_key for call in own})
-    return ArmStatus(arm=arm, version_display=display, problem=problem, calls=len(own), keys=keys)
+    own = [each for each in counted if each.arm == arm.name]
+    calls, keys = sum(each.calls for each in own), len({each.arm_key for each in own})
+    return ArmStatus(arm=arm, version_display=display, problem=problem, calls=calls, keys=keys)

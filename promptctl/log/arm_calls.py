@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import NamedTuple
 
 from promptctl.log.records import Status
 
@@ -34,6 +35,16 @@ class ArmCall:
     def version_display(self) -> str:
         """The version as people read it; the beginning of its digest without a number."""
         return self.digest[:9] if self.version is None else f"v{self.version}"
+
+
+class KeyCalls(NamedTuple):
+    """How many calls of an experiment one key had in an arm, and when the first and the last of them began."""
+
+    arm: str | None
+    arm_key: str | None
+    calls: int
+    first_at: str
+    last_at: str
 
 
 def arm_key(experiment: str, key: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Unpack
 from promptctl.errors import FailureReason, LogFailure
 
 if TYPE_CHECKING:
-    from promptctl.log.arm_calls import ArmCall
+    from promptctl.log.arm_calls import ArmCall, KeyCalls
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import (
         Admission,
@@ -193,6 +193,9 @@ class Store(Protocol):
 
         With `until` only calls and scores from before that time. Replies from a cache or a recording are left out.
         """
+
+    def calls_by_key(self, experiment: str) -> list[KeyCalls]:
+        """Count the calls that `outcomes` yields by arm and key, without reading them one by one."""
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
         """Add the rows of evaluations before their first result; if this raises, none is there, and none may spend."""

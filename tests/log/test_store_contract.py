@@ -1102,7 +1102,15 @@ def test_the_calls_of_an_experiment_come_whole_and_in_order_with_their_scores(lo
     reused = call(5, arm="kind", reply_source="cache")
     retried = [replace(each, call_id=first.id, attempt=n) for n, each in ((2, second), (3, third))]
     log.append([Entry(each) for each in (late, retried[1], first, make(), fallen, retried[0], reused)])
+    failed = call(6, arm="kind", status="error")
+    log.append([Entry(failed), Entry(replace(call(7, arm="kind", reply_source="cache"), call_id=failed.id, attempt=2))])
     assert [each.scores for each in log.outcomes("tone", ["resolved"])] == [{}, {}, {}]
+    log.append([Entry(replace(call(minute, arm="kind"), experiment="more")) for minute in (12, 10, 11)])
+    assert {tuple(each) for each in log.calls_by_key("tone")} == {
+        (each.arm, "k", 1, each.started_at, each.started_at) for each in (first, fallen, late)
+    }
+    assert log.calls_by_key("more") == [("kind", "k", 3, "2026-05-01T10:10:00.000Z", "2026-05-01T10:12:00.000Z")]
+    assert log.calls_by_key("other") == []
     for given in (
         a_score(third, 0, name="resolved", by="ada"),
         a_score(first, 1, name="resolved", by="ada"),
@@ -1121,9 +1129,9 @@ def test_the_calls_of_an_experiment_come_whole_and_in_order_with_their_scores(lo
     assert [each.scores for each in found] == [{"resolved": 0.75}, {}, {}]
     by_arm = log.totals(Filter(), ("experiment", "arm"))
     assert [(*row.group.values(), row.calls) for row in by_arm] == [
-        ("tone", "control", 1), ("tone", "kind", 2), ("tone", None, 1), (None, None, 1)
+        ("more", "kind", 3), ("tone", "control", 1), ("tone", "kind", 3), ("tone", None, 1), (None, None, 1)
     ]  # fmt: skip
-    assert by_arm[0].feedback["resolved"].mean == 0.75
+    assert by_arm[1].feedback["resolved"].mean == 0.75
     kept = log.execution(first.id).feedback
     assert found[0].scored_at == {"resolved": kept[0].created_at}
     log.add_feedback(replace(a_score(late, 0, name="resolved"), created_at="2099-01-01T00:00:00.000Z"))

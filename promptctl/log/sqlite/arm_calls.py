@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from promptctl.log.arm_calls import ArmCall
+from promptctl.log.arm_calls import ArmCall, KeyCalls
 from promptctl.log.call_totals import REUSED_SOURCES
 from promptctl.log.feedback import means_of
 from promptctl.log.sqlite.corrections import rows
@@ -71,6 +71,19 @@ def arm_calls(
             scores=scores,
             scored_at=scored_at,
         )
+
+
+def calls_by_key(connection: sqlite3.Connection, experiment: str) -> list[KeyCalls]:
+    """Count the calls of an experiment that `arm_calls` yields, by arm and key."""
+    later = "SELECT reply_source FROM executions WHERE call_id = first.call_id ORDER BY attempt DESC LIMIT 1"
+    found = connection.execute(
+        "SELECT arm, arm_key, count(*), min(started_at), max(started_at) FROM executions AS first "  # noqa: S608
+        f"WHERE experiment = ? AND attempt = 1 AND iif(status = 'ok', reply_source, ({later})) NOT IN (?, ?) "
+        "GROUP BY arm, arm_key",
+        (experiment, *REUSED_SOURCES),
+    )
+    people = plain_arm_keys(connection, experiment)
+    return [KeyCalls(arm, people.get(key, key), *counted) for arm, key, *counted in found]
 
 
 def _scores(given: Sequence[tuple[Any, ...]]) -> tuple[dict[str, float], dict[str, str]]:

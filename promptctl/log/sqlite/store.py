@@ -133,6 +133,7 @@ class SqliteStore(Store):
     correct_costs = _method(_look_after, "maintenance", "correct")
     add_feedback = _method(_look_after, "feedback", "give")
     outcomes = _method(_stream, "arm_calls", "arm_calls")
+    calls_by_key = _method(_read, "arm_calls", "calls_by_key")
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
         from promptctl.log.sqlite.evaluations import begin
