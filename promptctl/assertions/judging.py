@@ -38,6 +38,7 @@ class JudgeTerms:
     default_model: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     needs_key: bool = True
+    _targets: dict[AskedJudge, Target] = field(default_factory=dict, compare=False, repr=False)
 
     def model_of(self, asked: AskedJudge) -> str:
         """Return the model to judge with: the assertion's, the judge's own, the default one, or the settings'.
@@ -61,6 +62,11 @@ class JudgeTerms:
 
         Raises what `model_of` and `make_target` raise.
         """
+        if asked not in self._targets:
+            self._targets[asked] = self._target_of(asked)
+        return self._targets[asked]
+
+    def _target_of(self, asked: AskedJudge) -> Target:
         context, model = self.context, self.model_of(asked)
         if asked.prompt_id is None:
             return make_target(context, EMBEDDER, EMBEDDER_VERSION, model, needs_key=self.needs_key)

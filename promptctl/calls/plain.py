@@ -76,7 +76,7 @@ def prepare_plain(context: Context, messages: Sequence[Mapping[str, Any]], optio
         hint = "put the messages into a prompt file: an experiment compares versions of it"
         raise UsageError("a call without a prompt file takes part in no experiment", hint=hint)
     declared = {name: value for name in ("output", "response_format", "tools") if (value := given.pop(name, None))}
-    prompt, tree = _declared(id_, declared)
+    prompt, tree = _declared(context, id_, declared)
     plain = _Plain(
         ref=Ref(id_),
         prompt=prompt,
@@ -88,14 +88,14 @@ def prepare_plain(context: Context, messages: Sequence[Mapping[str, Any]], optio
     return prepare_all(context, plain, {}, cast(RunOptions, given))
 
 
-def _declared(id_: str, declared: Mapping[str, Any]) -> tuple[Prompt, Tree]:
+def _declared(context: Context, id_: str, declared: Mapping[str, Any]) -> tuple[Prompt, Tree]:
     """Return a prompt file of these parts as it would be loaded; its digest is of them alone, not of the messages."""
     path = DEFAULT_PLACES.paths_of(id_)[0]
     file = {**declared, "template": "none", "messages": [{"role": "user", "content": ""}]}
     try:
         tree = MemoryTree({path: json.dumps({name: plain(value, Measure()) for name, value in file.items()})})
         prompt = load_prompt_file(tree, path)
-        check_schemas(prompt)
+        check_schemas(context, prompt)
     except InvalidFiles as error:
         raise UsageError(f"a call without a file: {error.problems[0].message}", hint=error.problems[0].hint) from None
     except NotPlain as error:
@@ -108,7 +108,7 @@ def prepare_sent(context: Context, request: Request, prompt_type: str, options: 
 
     Raises `ModelConfigurationError`, with the refusal in the log.
     """
-    prompt, _ = _declared(prompt_type, {})
+    prompt, _ = _declared(context, prompt_type, {})
     version = Version(prompt.digest, display=NO_FILE)
     target = Target(prompt, version, request.model, request.model.partition("/")[0], request.parameters)
     try:

@@ -119,7 +119,7 @@ def prepare(
                 hint=f"add `model: …` to {SETTINGS}, or give --model",
             )
         _check_status(prompt, context)
-        check_schemas(prompt)
+        check_schemas(context, prompt)
         settings = context.models.settings_of(model)
         if preloads:
             context.gateway.preload(model)
