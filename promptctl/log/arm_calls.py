@@ -38,7 +38,7 @@ class ArmCall:
 
 
 class KeyCalls(NamedTuple):
-    """How many calls of an experiment one key had in an arm, and when the first and the last of them began."""
+    """Calls that one key had in an arm of an experiment: their number, and when the first and the last began."""
 
     arm: str | None
     arm_key: str | None
