@@ -20,6 +20,7 @@ SUITES = (
     "log",
     "budgets",
     "evaluate",
+    "calls",
     "chat",
     "serve",
     "gate_error_rate",
