@@ -130,8 +130,8 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory, git_template: Pa
     time.tzset()
     patch.delenv("COLUMNS", raising=False)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite that runs in the background would ignore it
-    # What mypy knows of promptctl takes it most of its time: all processes of the suite share it.
-    patch.setenv("MYPY_CACHE_DIR", str(home.parents["PYTEST_XDIST_WORKER" in os.environ] / "mypy"))
+    # What mypy knows of promptctl takes it most of its time: it is shared, and kept for the next run.
+    patch.setenv("MYPY_CACHE_DIR", str(Path(__file__).parents[1] / ".mypy_cache/tests"))
     yield
     patch.undo()
     time.tzset()
