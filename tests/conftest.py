@@ -25,6 +25,7 @@ from promptctl.files.writing import temporary_folder
 from tests.browser import browser as browser
 from tests.warm_command import warm_command as warm_command
 from tests.warm_command import warm_pytest as warm_pytest
+from tests.warm_command import warm_session as warm_session
 from tests.webhook import _webhook as _webhook
 from tests.webhook import hook as hook
 

@@ -85,7 +85,7 @@ class Session:
     def run_python(self, source: str) -> list[str]:
         """The lines of what the program writes, to either stream; its traceback where it fails."""
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", source],
+            ["python", "-W", "error", "-c", source],
             cwd=self.folder, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
         return done.stdout.splitlines()
@@ -110,7 +110,7 @@ class Session:
 
 
 def environment(command: Path | None = None) -> dict[str, str]:
-    """What a session's commands see: that `promptctl`, or this interpreter's, no colour, no wide or narrow surprise."""
+    """What a session's commands see: those beside `command` first, no colour, no wide or narrow surprise."""
     environ = {**os.environ, "TERM": "dumb", "TZ": "UTC", "COLUMNS": str(COLUMNS), "LINES": "50", "GIT_PAGER": "cat"}
     for who in ("AUTHOR", "COMMITTER"):
         environ |= {f"GIT_{who}_NAME": "Ada Example", f"GIT_{who}_EMAIL": "ada@example.com"}

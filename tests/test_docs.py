@@ -62,10 +62,10 @@ def text_of(page: Path) -> str:
         for page, name in zip(PAGES, NAMES, strict=True)
     ],
 )
-def test_a_session_shows_what_comes(page: Path, tmp_path: Path, warm_command: Path) -> None:
+def test_a_session_shows_what_comes(page: Path, tmp_path: Path, warm_session: Path) -> None:
     if subprocess.run(["sed", "--version"], capture_output=True, check=False).returncode != 0:
         pytest.skip("the sessions edit files with GNU sed")
-    found = differences(text_of(page), tmp_path, None if page.name == "README.md" else warm_command)
+    found = differences(text_of(page), tmp_path, None if page.name == "README.md" else warm_session)
     assert not found, "write what is so with: python -m tests.docs_session PAGE\n\n" + "\n\n".join(found)
 
 

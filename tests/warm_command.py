@@ -1,4 +1,4 @@
-"""`promptctl` and `pytest` as commands that start warm, for tests that run them in a shell again and again.
+"""`promptctl`, `pytest` and `python` as commands that start warm, for tests that run them in a shell again and again.
 
 A third of a second of each start goes into importing. Here a server imports everything once, and forks a child for each
 command: a process of its own, with the caller's streams, folder and environment. That the real command starts is held
@@ -7,11 +7,13 @@ by tests/test_wheel.py, tests/cli/ and the README's session.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
 import pkgutil
 import random
+import runpy
 import select
 import shutil
 import signal
@@ -19,10 +21,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
 
 import pytest
 
@@ -65,6 +71,14 @@ def warm_command() -> Iterator[Path]:
 def warm_pytest(warm_command: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a `pytest` that starts warm, without the plugins of others."""
     return Path(shutil.copy(warm_command, tmp_path_factory.mktemp("warm") / "pytest"))
+
+
+@pytest.fixture(scope="session")
+def warm_session(warm_command: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a `promptctl` that starts warm, in a folder with a `python` that does so too."""
+    folder = tmp_path_factory.mktemp("session")
+    shutil.copy(warm_command, folder / "python")
+    return Path(shutil.copy(warm_command, folder))
 
 
 def _serve(listening: socket.socket) -> None:
@@ -111,9 +125,49 @@ def _become(streams: list[int], words: list[bytes]) -> None:
         file = open(number, mode, buffering, encoding="utf-8", errors=escaped, closefd=False)  # noqa: SIM115 - to the end
         setattr(sys, name, file)
         setattr(sys, f"__{name}__", file)
-    if Path(sys.argv[0]).name == "pytest":
-        sys.exit(pytest.main())
+    match Path(sys.argv[0]).name:
+        case "pytest":
+            _end(pytest.main)
+        case "python":
+            _end(lambda: _interpret(sys.argv[1:]))
     main()
+
+
+def _end(program: Callable[[], object]) -> NoReturn:
+    """Run a program to its end, and end as Python does: but what the server has imported is not taken down again."""
+    status: object = 1
+    try:
+        status = program()
+    except SystemExit as end:
+        status = end.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+        status = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else 0)
+
+
+def _interpret(words: list[str]) -> None:
+    """Run what `python [-W ACTION] (-c SOURCE | FILE)` runs. A module starts cold: pytest warns of what is loaded."""
+    if words[0] == "-m":
+        os.execv(sys.executable, [sys.executable, *words])
+    if words[0] == "-W":
+        warnings.simplefilter(words[1])  # type: ignore[arg-type]
+        words = words[2:]
+    if words[0] == "-c":
+        sys.argv = ["-c", *words[2:]]
+        sys.path.insert(0, "")
+        sys.modules["__main__"] = program = ModuleType("__main__")
+        exec(compile(words[1], "<string>", "exec"), vars(program))
+    else:
+        sys.argv = words
+        sys.path.insert(0, os.path.dirname(os.path.abspath(words[0])))
+        runpy.run_path(words[0], run_name="__main__")
 
 
 if __name__ == "__main__":
@@ -128,7 +182,7 @@ if __name__ == "__main__":
             import_module(found.name)
     for name in default_plugins:
         import_module(f"_pytest.{name}")
-    for name in ("aiohttp", "git", "jinja2.sandbox", "jsonschema", "rapidfuzz", "re2", "rich.table", "sqlite3", "yaml"):
+    for name in ("aiohttp", "git", "jinja2.sandbox", "jsonschema", "openai", "rapidfuzz", "re2", "rich.table", "yaml"):
         import_module(name)
     gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))
