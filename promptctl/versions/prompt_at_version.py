@@ -213,4 +213,6 @@ def check_id(prompt: str, rest: str = "") -> None:
 
         near = plain_id(prompt)
         hint = f"a prompt's id is its path below {PROMPTS}/" + (f", such as {near}" if near else "")
+        if "*" in prompt:
+            hint = "globs are not taken here: name each prompt by its id"
         raise UsageError(f"`{printable(prompt)}` cannot be a prompt: {problem}", hint=hint)

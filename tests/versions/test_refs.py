@@ -55,6 +55,9 @@ def test_an_id_of_other_letters_is_answered_with_one_of_plain_ones() -> None:
     with pytest.raises(UsageError) as error:
         parse_ref("support/größe prüfen@v7")
     assert error.value.hint == "a prompt's id is its path below prompts/, such as support/grosse-prufen"
+    with pytest.raises(UsageError) as error:
+        parse_ref("support/*")
+    assert error.value.hint == "globs are not taken here: name each prompt by its id"
 
 
 def test_the_path_of_a_prompt_is_answered_with_its_id() -> None:
