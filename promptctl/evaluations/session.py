@@ -254,7 +254,8 @@ class Session:
     def _give_up(self, model: str, error: ModelError) -> None:
         """Begin nothing more that needs the model: what refuses this request would refuse each."""
         if self.stopped is None and model not in self._refusing:
-            self._context.warn(f"stopped, since no other request would fare better: {error.message}")
+            words = f"stopped, since no other request would fare better: {error.message}"
+            self._context.warn(f"{words}; {error.hint}" if error.hint else words)
         self._refusing.add(model)
         asking = _RUN.get()
         self._refuse([run for run in self._runs if run is asking or run.needs(model)])

@@ -460,21 +460,22 @@ class TestStopping:
         assert len(lab.asked) <= 6
 
     @pytest.mark.parametrize(
-        "refusal",
+        ("refusal", "hint"),
         [
-            failure(401, "Incorrect API key"),
-            failure(402, "Insufficient Balance"),
-            failure(429, "no credit", code="insufficient_quota"),
-            failure(404, "no such model"),
+            (failure(401, "Incorrect API key"), "no key was sent"),
+            (failure(402, "Insufficient Balance"), "add credit to the account"),
+            (failure(429, "no credit", code="insufficient_quota"), "add credit to the account"),
+            (failure(404, "no such model"), "check the model's name and the address"),
         ],
     )
-    def test_a_refusal_that_every_case_would_meet_stops_the_rest(self, lab: Lab, refusal: Answer) -> None:
+    def test_a_refusal_that_every_case_would_meet_stops_the_rest(self, lab: Lab, refusal: Answer, hint: str) -> None:
         lab.many(50)
         lab.server.default = refusal
         found = lab.one(limits=Limits(concurrency=2))
         assert (found.verdict, found.stopped) == ("incomplete", "refused")
         assert len(lab.asked) <= 2
-        assert len([said for said in lab.warnings if "no other request would fare better" in said]) == 1
+        (said,) = (each for each in lab.warnings if "no other request would fare better" in each)
+        assert hint in said.partition("; ")[2], "what to do is said with it"
         lab.server.default = answering({})
         assert lab.resume(found).verdict == "passed"
         assert len(lab.asked) <= 52
