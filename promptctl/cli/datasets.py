@@ -31,7 +31,7 @@ app = Group("The cases that prompts are evaluated on.")
 def list_datasets(context: typer.Context, as_json: options.Json = False) -> None:
     """List the datasets of the workspace, and the prompts they test."""
     found = options.workspace_of(context).datasets.all()
-    if left_to_show(found, "no datasets yet: write one to datasets/<name>.yaml", as_json=as_json):
+    if left_to_show(found, "no datasets yet: promptctl new PROMPT begins one", as_json=as_json):
         rows = [
             (
                 each.path,

@@ -59,7 +59,7 @@ def list_prompts(
         _say(found)
     elif wanted == PromptFilter():
         if not workspace.context.prompts_not_checked_out():
-            tell(f"no prompts yet: write one to {workspace.context.tree.places.new_path('<id>')}")
+            tell(f"no prompts yet: promptctl new ID begins one, {workspace.context.tree.places.new_path('ID')}")
         tell_problems(each for each in workspace.validate(()).problems if each.code == "prompt-elsewhere")
     else:
         tell("no prompt matches")

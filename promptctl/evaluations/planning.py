@@ -153,7 +153,7 @@ def _subjects(
     refs = list(index.tested_prompts(skips_broken=goes_on) if request.refs is None else dict.fromkeys(request.refs))
     broken += index.broken.values()
     if not refs and not broken:
-        hint = index.left_out or "write one to datasets/, with `prompts:` and `cases:`"
+        hint = index.left_out or "promptctl new PROMPT begins one in datasets/"
         raise UsageError("no prompt has a dataset", hint=hint)
     prompts = frozenset(ref.partition("@")[0] for ref in refs)
     choice = DatasetChoice(

@@ -125,7 +125,9 @@ def test_outside_git_prompts_are_listed_without_versions(cli: Cli, tmp_path: Pat
 
 def test_an_empty_workspace_says_how_to_begin(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path, "promptctl.yaml", "{}\n")
-    assert "no prompts yet" in cli("list").err
+    assert cli("list").err == "no prompts yet: promptctl new ID begins one, prompts/ID.prompt.yaml\n"
+    assert cli("dataset", "list").err == "no datasets yet: promptctl new PROMPT begins one\n"
+    assert "hint: promptctl new PROMPT begins one in datasets/" in cli("eval", "--all").err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
