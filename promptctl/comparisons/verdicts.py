@@ -219,7 +219,7 @@ def _too_incomplete(evidence: _Evidence) -> Verdict | None:
     if comparison.n and (is_within or _errors_change_nothing(evidence)):
         return None
     if comparison.expected_failures and not comparison.comparable:
-        reason = reasons.all_expected(len(comparison.expected_failures))
+        reason = reasons.all_expected()
         return Verdict("inconclusive", reason, n=0, findings=evidence.findings)
     certain = _worse_at_best(evidence) if comparison.n else None
     if certain is not None:

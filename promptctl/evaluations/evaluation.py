@@ -175,7 +175,7 @@ class Summary:
             named = _first(self.xpassed_strictly, len(self.xpassed_strictly))
             return "failed", f"{count(len(self.xpassed_strictly), 'case')} that `xfail` expects to fail passed: {named}"
         if total == 0 and self.expected_failures:
-            return "passed", f"all {count(self.expected_failures, 'case')} are expected to fail"
+            return "passed", "every case is expected to fail"
         if total == 0:
             return "incomplete", "no case was evaluated"
         if self.must_pass_failures:

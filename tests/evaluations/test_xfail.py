@@ -47,6 +47,19 @@ def test_an_error_is_no_failure(lab: Lab) -> None:
     assert (found.verdict, found.totals.errors, found.totals.xfailed) == ("incomplete", 1, ())
 
 
+def test_a_dataset_of_nothing_else_passes_and_compares_nothing(lab: Lab) -> None:
+    lab.cases({"id": "known", "inputs": {"ticket": "b"}, "expected": "b", "xfail": "the model cannot count"})
+    lab.server.default = answering({"b": "wrong"})
+    found, again = lab.one(), lab.one()
+    assert (found.verdict, found.reason) == ("passed", "every case is expected to fail")
+    with lab.open() as workspace:
+        decided = workspace.compare(found.row.id, again.row.id).verdict
+    assert (decided.kind, decided.reason) == (
+        "inconclusive",
+        "Inconclusive: every case on both sides is expected to fail, so that nothing is compared.",
+    )
+
+
 def test_a_dataset_with_it_is_another(lab: Lab) -> None:
     cases(lab)
     before = lab.one()
