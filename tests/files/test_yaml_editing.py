@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptctl.errors import InvalidFiles, WorkspaceError
-from promptctl.files.yaml_editing import Edit, Remove, RenameKey, Set, edit_yaml
+from promptctl.files.yaml_editing import Edit, Remove, RemoveItems, RenameKey, Set, edit_yaml
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.files.yaml_writing import yaml_text
 
@@ -96,6 +96,12 @@ LAST = 'content: "{{ ticket }}"\n'
 def test_an_edit_changes_nothing_else(edit: Edit, old: str, new: str) -> None:
     assert FILE.count(old) == 1
     assert edited(edit) == FILE.replace(old, new)
+
+
+def test_several_items_are_removed_at_once() -> None:
+    text = "a:\n  # one\n  - 1\n  # two\n  - 2\n  # three\n  - 3\nb: [1, 2, 3]\n"
+    found = edited(RemoveItems(("a",), (0, 2)), RemoveItems(("b",), (1, 2)), text=text)
+    assert found == "a:\n  # two\n  - 2\nb: [1]\n"
 
 
 def test_edits_follow_one_another_and_equal_values_change_nothing() -> None:
