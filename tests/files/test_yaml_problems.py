@@ -62,6 +62,7 @@ def _either_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         ("? [a, b]\n: 1\n", "1:3", "a key must be text", "write it as text"),
         ("\ta: 1\n", "1:1", "a tab is used to indent", "indent with spaces"),
         ("a:\n\tb: 1\n", "2:1", "a tab is used to indent", "indent with spaces"),
+        ("a:\n  \tb: 1\n", "2:3", "a tab is used to indent", "indent with spaces"),
         ("a: |\n\tx\n", "2:1", "a tab is used to indent", "indent with spaces"),
         ("a: 'x\n\nb: 1\n", "1:4", "this quote is never closed", "close it"),
         ('a: "\\d"\n', "1:5", "no escape", "double the backslash"),
