@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -166,8 +167,10 @@ class PromptPlacement:
         sites = [node for node, _ in replacements]
         removed, kept = self._definitions()
         values = [hole for each in self.found.of_code for hole in holes_in(each.content)]
+        parts = Counter(part for hole in values for part in ast.walk(hole.value))
         for hole in values:
-            if is_loud(hole.value) and any(hole.origin in each.statements for each in kept):
+            is_twice = any(parts[part] > 1 for part in ast.walk(hole.value) if is_loud(part))
+            if is_loud(hole.value) and (is_twice or any(hole.origin in each.statements for each in kept)):
                 raise NotCertain(f"`{hole.code}` is evaluated for something else, too", hole.value)
         made = tuple(made for _, made in replacements)
         gone = tuple(self.file.span(each) for each in removed)
@@ -269,7 +272,8 @@ class PromptPlacement:
                         f"`{name}` is given another value on line {getattr(bound, 'lineno', 0)}", hole.value
                     )
         is_fixed = self._is_unchanging(hole.value)
-        is_path = not isinstance(hole.value, ast.Name)  # whose value any code may change
+        value = hole.value  # any code may change that of a path, and of a name that functions share
+        is_path = not isinstance(value, ast.Name) or self.names.is_shared(file, *self._named(hole, value.id))
         inside = (each for loop in outer for each in ast.walk(loop) if isinstance(each, ast.stmt) and each is not loop)
         for each in dict.fromkeys((*file.between(earlier, later), *inside)):
             if each in removed or each is later or self._is_ours(each):

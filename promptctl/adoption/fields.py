@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from promptctl.adoption.expressions import dotted
-from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, formatted, joined
+from promptctl.adoption.expressions import dotted, is_loud
+from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, formatted, holes, joined
 from promptctl.templates import BadTemplate
 
 _PERCENT = re.compile(
@@ -47,7 +47,8 @@ def percent(template: str, right: ast.expr, hole: MakeHole) -> Text:
     rest = template[at:]
     if "%" in rest:
         raise NotCertain("the text is no format of `%`", right)
-    return joined([*parts, rest])
+    given = right.elts if isinstance(right, ast.Tuple) else right.values if isinstance(right, ast.Dict) else [right]
+    return _evaluated_alike([*parts, rest], given, right)
 
 
 def _by_place(fields: list[re.Match[str]], right: ast.expr) -> list[tuple[ast.expr, bool]]:
@@ -118,7 +119,7 @@ def braces(
             else:
                 value = _item(value, int(step["key"]) if step["key"].isdecimal() else step["key"])
         parts.append(hole(value, formatted(value, _CONVERSIONS[conversion], spec or "")))
-    return joined(parts)
+    return _evaluated_alike(parts, [*args, *values.values()], node)
 
 
 def _given(
@@ -155,7 +156,7 @@ def dollars(
             parts.append(found[0])
         else:
             raise NotCertain(f"`{found[0]}` of the template has no value that is known", node)
-    return joined([*parts, template[at:]])
+    return _evaluated_alike([*parts, template[at:]], values.values(), node)
 
 
 def is_plain_environment(made: ast.expr) -> bool:
@@ -189,6 +190,15 @@ def jinja(template: str, values: dict[str, ast.expr], hole: MakeHole, node: ast.
                 node,
                 "its text can be a prompt file as it is: promptctl new ID, and paste it",
             )
+    return _evaluated_alike(parts, values.values(), node)
+
+
+def _evaluated_alike(parts: list[TextPart], given: Iterable[ast.expr], node: ast.AST) -> Text:
+    """Return the text of the parts. Raises `NotCertain` if its values are not evaluated as what is given was."""
+    ordered = dict.fromkeys(each for each in given if not isinstance(each, ast.Name | ast.Constant))
+    found = [part for hole in holes(parts) for part in ast.walk(hole.value) if part in ordered]
+    if found != list(ordered) and any(map(is_loud, ordered)):
+        raise NotCertain("its values call code, and do not stand in the text once each in their order", node)
     return joined(parts)
 
 

@@ -22,6 +22,7 @@ from promptctl.adoption.texts import (
     code_of,
     formatted,
     has_words,
+    holes,
     joined,
     plain_text,
 )
@@ -255,7 +256,7 @@ class TextReader:
         if not old:
             return self._bare(node)
         first, *rest = plain.split(old)
-        again = len(rest) > 1 and any(isinstance(each, Hole) and is_loud(each.value) for each in new)
+        again = len(rest) != 1 and any(is_loud(each.value) for each in holes(new))
         return self._bare(node) if again else joined([first, *(part for each in rest for part in (*new, each))])
 
     def _joined(self, node: ast.Call, glue: str) -> Text:
@@ -303,9 +304,8 @@ class TextReader:
             self.definitions.append((found, owner))
         if is_jinja:
             return jinja(template, values, self._hole, node)
-        return dollars(
-            template, values, args[0] if args else whole, self._hole, node, is_safe=name == "safe_substitute"
-        )
+        whole = self._mapping(args[0], node) if args else whole
+        return dollars(template, values, whole, self._hole, node, is_safe=name == "safe_substitute")
 
     def _is_of_plain_environment(self, called: ast.expr) -> bool:
         """Return True for `from_string` of an environment of Jinja that prints values as `jinja2.Template` does."""

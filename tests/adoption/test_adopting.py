@@ -358,6 +358,29 @@ def ask(client, questions):
 """,
         lambda program, client: list(program.ask(client, ["a", "b"])),
     ),
+    "calls once each in their order": (
+        """\
+def ask(client, rows, row):
+    client.chat.completions.create(model="m", messages=[
+        {"role": "system", "content": "Say {} {a}".format(rows.pop(), a=rows.pop())},
+        {"role": "user", "content": "As %s, %s" % (rows.pop(), row[0]) + "X".replace("X", str(rows.pop()))},
+        {"role": "user", "content": "Or {b} {a} {b}".format(a=row[0], b=row[1])},
+    ])
+""",
+        lambda program, client: program.ask(client, [1, 2, 3, 4], ["a", "b"]),
+    ),
+    "a variable that a function within changes": (
+        """\
+def ask(client, n: int):
+    def more():
+        nonlocal n
+        n += 1
+    text = f"Say {n}"
+    more()
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}])
+""",
+        lambda program, client: program.ask(client, 1),
+    ),
     "returns, quotes and names that templates know": (
         '''\
 def ask(client, loop, true, größe):

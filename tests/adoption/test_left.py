@@ -341,6 +341,105 @@ def ask(q):
         3,
         "it completes one text",
     ),
+    "calls in a different order": (
+        """\
+from string import Template
+import jinja2
+def ask(client, x, y):
+    CALL [{"role": "user", "content": 'Say {b} {a}'.format(a=x(), b=y())}])
+""",
+        4,
+        "do not stand in the text once each in their order",
+    ),
+    "a call whose value stands there twice": (
+        """\
+from string import Template
+import jinja2
+def ask(client, x, y):
+    CALL [{"role": "user", "content": 'Say {0} {0}'.format(x())}])
+""",
+        4,
+        "do not stand in the text once each in their order",
+    ),
+    "a call whose value does not stand there": (
+        """\
+from string import Template
+import jinja2
+def ask(client, x, y):
+    CALL [{"role": "user", "content": 'Say {1}'.format(x(), y())}])
+""",
+        4,
+        "do not stand in the text once each in their order",
+    ),
+    "a call that changes what is read after it": (
+        """\
+from string import Template
+import jinja2
+def ask(client, x, y):
+    CALL [{"role": "user", "content": 'Say {b} {a}'.format(a=x.pop(), b=x[0])}])
+""",
+        4,
+        "do not stand in the text once each in their order",
+    ),
+    "calls in a mapping of a percent sign": (
+        """\
+from string import Template
+import jinja2
+def ask(client, x, y):
+    CALL [{"role": "user", "content": 'Say %(b)s %(a)s' % {'a': x(), 'b': y()}}])
+""",
+        4,
+        "do not stand in the text once each in their order",
+    ),
+    "calls in a template of Jinja": (
+        """\
+from string import Template
+import jinja2
+def ask(client, x, y):
+    CALL [{"role": "user", "content": jinja2.Template('Say {{ b }} {{ a }}').render(a=x(), b=y())}])
+""",
+        4,
+        "do not stand in the text once each in their order",
+    ),
+    "calls in a template with dollars": (
+        """\
+from string import Template
+import jinja2
+def ask(client, x, y):
+    CALL [{"role": "user", "content": Template('Say $b $a').substitute(a=x(), b=y())}])
+""",
+        4,
+        "do not stand in the text once each in their order",
+    ),
+    "a mapping that a call makes": (
+        """\
+from string import Template
+import jinja2
+def ask(client, x, y):
+    CALL [{"role": "user", "content": Template('Say $a $a').substitute(x())}])
+""",
+        4,
+        "a mapping that an expression makes",
+    ),
+    "a call for what is not replaced": (
+        """\
+from string import Template
+import jinja2
+def ask(client, x, y):
+    CALL [{"role": "user", "content": 'Say it'.replace('X', x())}])
+""",
+        4,
+        "which makes a text of others",
+    ),
+    "a text with a call in two messages": (
+        """\
+def ask(client, x):
+    text = f"Say {x()}"
+    CALL [{"role": "system", "content": text}, {"role": "user", "content": text}])
+""",
+        2,
+        "is evaluated for something else, too",
+    ),
     "MLflow": (
         """\
 import mlflow
