@@ -327,7 +327,9 @@ def _head(statement: ast.stmt) -> ast.AST:
 
 
 def _is_saying(node: ast.AST) -> bool:
-    """Return True if all that is called here writes to a log or prints."""
+    """Return True if all that is called here writes to a log or prints, and nobody else's turn comes."""
+    if any(isinstance(each, ast.Await | ast.Yield | ast.YieldFrom) for each in ast.walk(node)):
+        return False
     calls = [each for each in ast.walk(node) if isinstance(each, ast.Call) and not is_harmless(each)]
     return all((dotted(each.func) or "").rpartition(".")[2] in _SAYING for each in calls)
 

@@ -369,6 +369,53 @@ def ask(client, rows, row):
 """,
         lambda program, client: program.ask(client, [1, 2, 3, 4], ["a", "b"]),
     ),
+    "a value that a caller changes at a yield": (
+        """\
+def ask(client, row):
+    text = f"Say {row[0]}"
+    yield
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}])
+""",
+        lambda program, client: _changed_at_each_yield(program, client),
+    ),
+    "a value that a line changes which prints": (
+        """\
+def ask(client, row):
+    text = f"Say {row[0]}"
+    print(end=change())
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}])
+
+ROW = ["old"]
+
+def change():
+    ROW[0] = "new"
+    return ""
+""",
+        lambda program, client: program.ask(client, program.ROW),
+    ),
+    "a decorator and a comment before all else, and letters of two bytes": (
+        """\
+# A program of ours.
+
+# why
+@(lambda function: function)
+def ask(client, n):
+    a = "a line that is all ASCII"
+    return client.chat.completions.create(grüße="é", messages=[{"role": "user", "content": f"Säg {n} ü"}], end=a)
+""",
+        lambda program, client: program.ask(client, 1),
+    ),
+    "templates with dollars": (
+        """\
+from string import Template
+T = Template("Say ${a}b $$ $b to $c")
+def ask(client, row, n):
+    chat = client.chat.completions
+    chat.create(messages=[{"role": "user", "content": T.safe_substitute(a=row, b=n)}])
+    chat.create(messages=[{"role": "user", "content": Template("Say ${a}b $b").substitute(row, b=n)}])
+""",
+        lambda program, client: program.ask(client, {"a": 1, "b": 2}, 3),
+    ),
     "a variable that a function within changes": (
         """\
 def ask(client, n: int):
@@ -394,6 +441,12 @@ def ask(client, loop, true, größe):
         lambda program, client: program.ask(client, "l\r\n", None, 1.5),
     ),
 }
+
+
+def _changed_at_each_yield(program: Any, client: Client) -> None:
+    row = ["old"]
+    for _ in program.ask(client, row):
+        row[0] = "new"
 
 
 @pytest.mark.parametrize("name", SAME)
