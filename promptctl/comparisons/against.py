@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from promptctl.comparisons.compared import Compared, judged
 from promptctl.comparisons.comparison import PASSED
 from promptctl.comparisons.deciding import until_of
-from promptctl.comparisons.edited import beside_edited
+from promptctl.comparisons.edited import beside_own
 from promptctl.comparisons.flips import MOST_TIMES
 from promptctl.comparisons.notes import notes_on
 from promptctl.comparisons.rule import GateRule
@@ -70,7 +70,7 @@ async def compare_pairs(
             for (each, _), (base, head) in zip(asked, answers, strict=True):
                 each.take(base.row, head.row)
     found = [
-        beside_edited(judged(sides[at], notes_on(sides[at]), session.stopped)) if at in sides else head
+        beside_own(judged(sides[at], notes_on(sides[at]), session.stopped), sides[at].added) if at in sides else head
         for at, (_, head) in enumerate(made)
     ]
     return ComparedPairs(found, tuple(test.verdict(session.stopped) for test in tests))

@@ -102,6 +102,9 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
         # None if the prompt is as it was, is new, or was unsound.
         old = prompt.base if prompt is not None and prompt.is_other_behaviour else None
         base = f"{old.id}@{moments.base.commit}" if old is not None else None
+        former = {id_, prompt.former_id if prompt is not None else None}
+        tested = (each for each in changes.datasets if not former.isdisjoint(each.tested))
+        known = {case.content for each in tested for case in each.before.values()}
         usual = (prompt.base.model if prompt is not None and prompt.base else None) or context.settings.model
         for dataset in changes.tests[id_]:
             wanted = replace(request.evaluation(ref, dataset), default_model=changes.default_model)
@@ -110,7 +113,8 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
             if task.why_not is not None and not is_reached:  # changed recordings, which are of other prompts
                 continue
             if own := datasets.get(dataset):
-                edited, added = own.edited, frozenset(own.added)
+                edited = own.edited
+                added = frozenset(case for case in own.added if own.after[case].content not in known)
                 pairs = tuple(replace(each, edited=edited, added=added) for each in task.pairs)
                 task = replace(task, pairs=pairs)
             yield task

@@ -60,6 +60,40 @@ class TestVerdict:
         told = "Worse: of 1 case that HEAD did not edit 1 regressed every time: case-7."
         assert (found["reason"], data["decision"]) == (told, f"triage: {told}")
 
+    def test_gains_of_added_cases_hide_no_loss_of_the_others(self, pull: Pull) -> None:
+        worsen(pull)
+        pull.dataset(*(case(n) for n in range(8)), *(case(n) | {"expected": "wrong"} for n in range(20, 50)))
+        pull.commit("Add what it can do")
+        data = pull.data()
+        told = "Worse: of 8 cases that HEAD did not add 8 regressed every time: case-0, case-1, case-2 and 5 more."
+        assert (compared(data)["reason"], data["exit_code"]) == (told, CHECK_FAILED)
+        assert compared(data)["edited"] == []
+
+    def test_cases_that_are_added_beside_edited_ones_leave_nothing_to_go_by(self, pull: Pull) -> None:
+        worsen(pull)
+        pull.dataset(*(case(n) | {"expected": "wrong"} for n in range(8)), case(20, "wrong"))
+        pull.commit("Expect what comes, and more of it")
+        data = pull.data(rule=STRICT)
+        assert compared(data)["reason"] == "Inconclusive: HEAD edited or added 9 of 9 compared cases."
+        assert (data["exit_code"], len(compared(data)["edited"])) == (INCOMPLETE, 8)
+        assert "HEAD edited or added every compared case, which leaves" in data["decision"]
+
+    def test_added_cases_show_that_it_is_better_and_moved_ones_are_not_added(self, pull: Pull) -> None:
+        pull.dataset(*(case(n) | {"expected": "wrong"} for n in range(20, 26)), name="more")
+        base = pull.commit("Cases that fail")
+        worsen(pull)
+        pull.dataset(case(0), *(case(n) | {"expected": "wrong"} for n in range(30, 40)))
+        pull.git("rm", "--quiet", "datasets/more.yaml")
+        pull.dataset(*(case(n) | {"id": f"moved-{n}", "expected": "wrong"} for n in range(20, 26)), name="moved")
+        pull.commit("Mend and test it")
+        found = {each["head"]["dataset"]: each for each in evaluation_of(pull.data(base=base), "triage")["comparisons"]}
+        assert found["datasets/triage.yaml"]["verdict"] == "worse", "case-0 is lost"
+        assert found["datasets/moved.yaml"]["verdict"] == "better"
+        pull.dataset(*(case(n) | {"expected": "wrong"} for n in range(30, 40)))
+        pull.commit("No loss")
+        found = {each["head"]["dataset"]: each for each in evaluation_of(pull.data(base=base), "triage")["comparisons"]}
+        assert found["datasets/triage.yaml"]["verdict"] == "better"
+
     def test_a_reply_that_the_dataset_brings_is_an_edit(self, pull: Pull) -> None:
         worsen(pull)
         pull.dataset(*(case(n, output="billing") for n in range(8)))
