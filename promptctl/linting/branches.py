@@ -48,7 +48,8 @@ def _false_in(branch: Branch, judge: _Judge) -> tuple[Condition, str] | None:
             return condition, judge.why(condition)
     known = {each for each in holds if _is_of_one_value(each) or branch.kind == "elif"}
     for condition in conditions:
-        if condition.kind != "constant" and condition.negated() in known:
+        is_open = condition.kind == "constant" or any(each.path in judge.filled for each in _simple(condition))
+        if not is_open and condition.negated() in known:
             return condition, "the same was tested before"
     return _contradicting([*holds, *branch.condition.all_of()], judge)
 
@@ -65,12 +66,16 @@ def _contradicting(conditions: Sequence[Condition], judge: _Judge) -> tuple[Cond
         left = judge.values_at(path)
         for each in (*equal, *unequal):
             if each.kind == "equal" and each.path == path:
-                left = [value for value in left if value in each.values] if left is not None else list(each.values)
+                left = list(each.values) if left is None else [value for value in left if _is_one_of(value, each)]
             elif each.kind == "not" and each.parts[0].path == path and left is not None:
-                left = [value for value in left if value not in each.parts[0].values]
+                left = [value for value in left if not _is_one_of(value, each.parts[0])]
             if left == []:
                 return each, f"the tests above leave `{'.'.join(path)}` no value"
     return None
+
+
+def _is_one_of(value: Any, equal: Condition) -> bool:
+    return any(value == each and (equal.text != "is" or type(value) is type(each)) for each in equal.values)
 
 
 def _is_of_one_value(condition: Condition) -> bool:

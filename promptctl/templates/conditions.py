@@ -14,7 +14,7 @@ _TYPES = {
     "integer": "integer", "boolean": "boolean", "mapping": "object", "sequence": "array", "iterable": "array",
 }  # fmt: skip
 _COMPARISONS = {
-    "eq": "eq", "equalto": "eq", "==": "eq", "ne": "ne", "!=": "ne", "sameas": "eq", "in": "in",
+    "eq": "eq", "equalto": "eq", "==": "eq", "ne": "ne", "!=": "ne", "in": "in",
     "gt": "gt", "greaterthan": "gt", ">": "gt", "ge": "gteq", ">=": "gteq",
     "lt": "lt", "lessthan": "lt", "<": "lt", "le": "lteq", "<=": "lteq",
 }  # fmt: skip
@@ -30,14 +30,18 @@ def tested(reader: Reader, name: str, value: Origin, given: Sequence[nodes.Expr]
     if name == "none":
         reader.use(value, "null", line)
         return Condition("equal", value.path, (None,)) if value.path else None
-    if name in ("true", "false"):
-        return _equal(reader, value, [name == "true"], line)
+    same = name == "true" if name in ("true", "false") else literal(given[0]) if name == "sameas" and given else None
+    if isinstance(same, bool):
+        reader.use(value, "is", line, ["boolean"])
+        return Condition("equal", value.path, (same,), text="is") if value.path else None
     if name in _COMPARISONS:
         return _compared(reader, value, _COMPARISONS[name], given[0], line) if given else None
     if name in ("odd", "even", "divisibleby"):
         reader.use(value, "integer", line)
     elif name in _TYPES:
         reader.use(value, "is", line, [_TYPES[name]])
+        if name == "iterable":
+            reader.use(value, "needed", line)
     else:
         reader.use(value, "value", line)
     for each in given:
@@ -72,12 +76,12 @@ def _compared(reader: Reader, value: Origin, operator: str, other: nodes.Node, l
         return equal.negated() if equal and operator == "notin" else equal
     beside = reader.value(other)
     if operator in ("in", "notin"):
-        reader.use(value, "text" if isinstance(known, str) else "value", line)
+        reader.use(value, "text" if isinstance(known, str) else "needed", line)
         # A text has parts of text as a list has items.
-        reader.use(beside, "value" if value.type == TEXT.type else "sized", line)
+        reader.use(beside, "needed" if value.type == TEXT.type else "sized", line)
     elif operator in ("eq", "ne"):
-        reader.use(value, "list" if isinstance(known, list) else "value", line)
-        reader.use(beside, "value", line)
+        reader.use(value, "list" if isinstance(known, list) else "needed", line)
+        reader.use(beside, "needed", line)
     else:
         reader.use(value, act_beside(beside), line)
         reader.use(beside, act_beside(value), line)

@@ -199,7 +199,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(obj, Bound):
             return obj.function(context, obj.target, *args, **kwargs)
         if isinstance(obj, Undefined):
-            fail_undefined(obj, obj._undefined_name or "this")
+            fail_undefined(obj)
         if not isinstance(obj, (Macro, LoopContext)):
             raise fault(f"this cannot be called: it is {kind(obj)}")
         budget, given = cast("RenderContext", context).budget, (*args, *kwargs.values())

@@ -29,7 +29,8 @@ Act = Literal[
     "is",  # asked for its type, named in `values`
     "messages",  # a placeholder's list of messages
     "when",  # a part of a message is left out if it is empty or not given
-    "value",  # anything else: given to `tojson`, put into a list, compared with another variable
+    "needed",  # it has to be there, whatever it is: `tojson`, compared with another variable
+    "value",  # anything else: put into a list, passed on
 ]
 
 
@@ -37,7 +38,8 @@ Act = Literal[
 class Condition:
     """A test of the template: of one value, of several conditions, or of something else, known by its `text` alone.
 
-    `equal` is true if the value is one of `values`; `order` if it is `lt`, `lteq`, `gt` or `gteq`, its `text`, to the
+    `equal` is true if the value is one of `values`, with `is` as its `text` if it is that very one, as in `x is true`,
+    which 1 is not; `order` if it is `lt`, `lteq`, `gt` or `gteq`, its `text`, to the
     number in `values`; a `constant` is true or false by its one value.
     """
 

@@ -142,8 +142,8 @@ class Expressions(NodeVisitor):
         if place.type == "integer":
             self.use(value, "sized", node.lineno)
             return value.at(ITEM)
-        self.use(value, "value", node.lineno)
-        self.use(place, "value", node.lineno)
+        self.use(value, "needed", node.lineno)
+        self.use(place, "needed", node.lineno)
         return Origin(sources=value.sources)
 
     def visit_Const(self, node: nodes.Const) -> Origin:

@@ -18,7 +18,7 @@ _FILTERS: dict[str, tuple[Act, str]] = {
     "int": ("print", "integer"),
     "float": ("print", "number"),
     **dict.fromkeys(("count", "length"), ("sized", "integer")),
-    "tojson": ("value", "text"),
+    "tojson": ("needed", "text"),
     "join": ("list", "text"),
     "sum": ("list", "number"),
 }

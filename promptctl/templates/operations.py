@@ -17,7 +17,17 @@ from promptctl.errors import RenderLimitExceeded
 from promptctl.templates import charges
 from promptctl.templates.charges import Operation, Size, Step, bounded, charged, listed, timed
 from promptctl.templates.limits import ENTRY, MAX_INTEGER_BITS, SLOT, TEXT, Budget
-from promptctl.templates.values import Bound, RenderContext, checked_integer, fault, items_of, kind, to_text, whole
+from promptctl.templates.values import (
+    Bound,
+    RenderContext,
+    checked_integer,
+    fail_undefined,
+    fault,
+    items_of,
+    kind,
+    to_text,
+    whole,
+)
 
 _MAX_RANGE = 100_000
 
@@ -226,6 +236,8 @@ def join_text(context: RenderContext, first: Any, *rest: Any) -> str:
 def take_slice(context: RenderContext, value: Any, start: Any, stop: Any, step: Any) -> Any:
     """Return `value[start:stop:step]` of a text or list."""
     budget = context.budget
+    if isinstance(value, Undefined):
+        fail_undefined(value)
     if not isinstance(value, (str, list, tuple, range)):
         raise fault(f"only text and lists have slices; this is {kind(value)}")
     part = value[slice(start, stop, step)]

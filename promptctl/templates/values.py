@@ -99,9 +99,9 @@ def to_text(budget: Budget, value: Any, label: str = "this") -> str:
     raise fault(f"`{label}` is {kind(value)}, which has no text{remedy}")
 
 
-def fail_undefined(value: Undefined, label: str) -> NoReturn:
+def fail_undefined(value: Undefined, label: str | None = None) -> NoReturn:
     """Raise the error of using an undefined value; name the expression if the value alone does not say it."""
-    if value._undefined_name != label and not value._undefined_hint:
+    if label and value._undefined_name != label and not value._undefined_hint:
         value._undefined_hint = f"`{label}` is not defined: {value._undefined_message}"
     value._fail_with_undefined_error()
 
@@ -109,7 +109,7 @@ def fail_undefined(value: Undefined, label: str) -> NoReturn:
 def to_json(budget: Budget, value: Any, indent: int | None = None) -> str:
     """Return JSON as people read it: letters as they are, keys in their order. The text is charged."""
     if isinstance(value, Undefined):
-        fail_undefined(value, "this")
+        fail_undefined(value)
     if indent is not None:
         whole(indent, "indent", 0, MAX_INDENT)
     budget.weigh(value)
@@ -140,6 +140,8 @@ def checked_integer(value: int) -> int:
 
 def whole(value: Any, name: str, minimum: int = 0, maximum: int = 1_000_000_000) -> int:
     """Return an argument that has to be a whole number within bounds."""
+    if isinstance(value, Undefined):
+        fail_undefined(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise fault(f"`{name}` is a whole number, not {kind(value)}")
     if not minimum <= value <= maximum:
@@ -177,7 +179,7 @@ def _one_of(types: type | tuple[type, ...], value: Any, wanted: str, label: str 
     if isinstance(value, types):
         return value
     if isinstance(value, Undefined):
-        fail_undefined(value, label or "this")
+        fail_undefined(value, label)
     if label is None:
         raise Unfit(f"needs {wanted}, and this is {kind(value)}")
     raise fault(f"`{label}` is {kind(value)}, not {wanted}")

@@ -7,7 +7,8 @@ from tests.linting.linted import codes, found, system
 
 INPUTS = """{tone: {enum: [kind, brisk]}, name: {type: string, minLength: 1}, extra: {type: string, default: ""},
   tags: {type: array, minItems: 1}, size: {type: integer, minimum: 1, maximum: 9}, mood: {enum: [a], required: false},
-  nick: {type: [string, "null"], required: false}, user: {type: object, properties: {tier: {enum: [free, paid]}}}}"""
+  nick: {type: [string, "null"], required: false}, user: {type: object, properties: {tier: {enum: [free, paid]}}},
+  on: {type: boolean}, bit: {enum: [0, 1]}}"""
 LOOPS = """{% for tag in tags %}{% if tag == 'a' %}{% for x in tags %}{% if x != 'a' %}B{% endif %}{% endfor %}
   {% endif %}{% endfor %}"""
 USED = "{{ tone }}{{ name }}{{ extra }}{{ tags }}{{ nick }}{{ mood }}{{ size }}{{ user }}"
@@ -41,6 +42,9 @@ def unreachable(text: str, **files: str) -> list[Problem]:
         ("{% if mood is none %}A{% endif %}", "the schema of `mood` allows no such value"),
         ("{% if extra is none %}A{% endif %}", "the schema of `extra` allows no such value"),
         ("{% if extra %}A{% if not extra %}B{% endif %}{% endif %}", "the same was tested before"),
+        ("{% if on is true %}A{% elif on is sameas false %}B{% else %}C{% endif %}", "leave `on` no value"),
+        ("{% if bit is true %}A{% endif %}", "leave `bit` no value"),
+        ("{% if bit == true %}A{% elif bit == false %}B{% else %}C{% endif %}", "leave `bit` no value"),
         ("{{ 'A' if tone == 'angry' else 'B' }}", "allows no such value"),
         ("{% if extra and tone == 'angry' %}A{% endif %}", "allows no such value"),
     ],
@@ -49,7 +53,7 @@ def test_branches_that_nothing_reaches(content: str, words: str) -> None:
     (only,) = unreachable(system(f"{USED}\n{content}", inputs=INPUTS))
     assert words in only.message
     assert only.place is not None
-    assert only.place.line == 8
+    assert only.place.line == 9
 
 
 @pytest.mark.parametrize(
@@ -60,6 +64,8 @@ def test_branches_that_nothing_reaches(content: str, words: str) -> None:
         "{% if mood == 'a' %}A{% else %}C{% endif %}",
         "{% if user.tier == 'free' %}A{% elif user.tier == 'paid' %}B{% else %}C{% endif %}",
         "{% if nick is none %}A{% endif %}",
+        "{% if bit is true or bit is false or tone == 'kind' %}A{% else %}B{% endif %}",
+        "{% if extra | default('q') == 'q' %}A{% elif extra | default('q', true) != 'q' %}B{% else %}C{% endif %}",
         "{% if nick in [['x'], 'y'] %}A{% elif nick in [{'x': 1}] %}B{% endif %}",
         "{% if mood | default('none') == 'none' %}A{% endif %}{% if size | default(0) < 1 %}A{% endif %}",
         "{% if size <= 1 %}A{% endif %}{% if size >= 9 %}A{% endif %}{% if size > 1 %}A{% else %}B{% endif %}",

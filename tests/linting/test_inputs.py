@@ -60,6 +60,12 @@ class TestNeeded:
             "{% if note is not none %}{{ note }}{% endif %}",
             "{% if note is not defined or other %}{{ note }}{% endif %}",
             '{% include "./a.j2" %}',
+            "{{ note | tojson }}",
+            "{% if other == note %}x{% endif %}",
+            "{% if note not in [other, {}] %}x{% endif %}",
+            "{% if 'a' in note %}x{% endif %}",
+            "{% if note is iterable %}x{% endif %}",
+            "{{ {'a': 1}[note] }}",
         ],
     )
     def test_an_optional_input_that_every_call_needs(self, content: str) -> None:
@@ -81,6 +87,7 @@ class TestNeeded:
             "{% if other and note is defined %}{{ note }}{% endif %}",
             "{% if other == 'long' %}{{ note }}{% endif %}",
             "{% if note is string %}{{ note }}{% endif %}",
+            "{% if note is true or note is sameas false or note is sameas other %}x{% endif %}",
         ],
     )
     def test_one_that_a_call_may_leave_out(self, content: str) -> None:

@@ -89,7 +89,16 @@ class TestUndefined:
         assert render(prompt, {"tone": "curt"}).messages[0]["content"] == "curt!"
 
     @pytest.mark.parametrize(
-        "use", ["{{ tone }}", "{% if tone %}{% endif %}", "{{ tone ~ 'x' }}", "{{ tone + 'x' }}", "{{ [tone] }}"]
+        "use",
+        [
+            "{{ tone }}",
+            "{% if tone %}{% endif %}",
+            "{{ tone ~ 'x' }}",
+            "{{ tone + 'x' }}",
+            "{{ [tone] }}",
+            "{{ tone[:2] }}",
+            "{{ range(tone) }}",
+        ],
     )
     def test_an_optional_input_left_out_cannot_be_used_unasked(self, make_prompt: MakePrompt, use: str) -> None:
         prompt = make_prompt(use, inputs={"tone": Input("tone", {}, is_required=False)})
