@@ -106,7 +106,8 @@ def _add(root: UsedValue, use: Use) -> None:
         path = use.path[:depth]
         if (each is shape and use.act in _OPTIONAL_ACTS) or _is_defined(path, use.holds):
             continue
-        if (each is shape and use.act == "truth") or Condition("true", path) in use.holds:
+        is_asked = any(hold.kind == "true" and hold.path == path for hold in use.holds)
+        if is_asked or (each is shape and use.act == "truth"):
             each.is_tested = True
         else:
             each.is_needed = True

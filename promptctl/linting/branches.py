@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from math import inf
 from typing import Any
@@ -11,7 +11,7 @@ from promptctl.linting.prompt import LintedPrompt, is_always_given
 from promptctl.linting.rules import Findings, finding
 from promptctl.prompts.prompt import Input
 from promptctl.schemas.json_schema import Validator, types_of
-from promptctl.templates.events import ITEM, VALUE, Branch, Condition, Use
+from promptctl.templates.events import ITEM, VALUE, Branch, Condition
 
 _WORDS = {"if": "this `if` is never true", "elif": "this `elif` is never reached", "else": "`else` is never reached",
           "inline": "this `if` is never true"}  # fmt: skip
@@ -24,9 +24,7 @@ def unreachable(prompt: LintedPrompt) -> Findings:
     """Find P102, once for all that lies within such a branch."""
     if prompt.is_github:
         return
-    events = [each.event for each in prompt.events]
-    filled = {each.path for each in events if isinstance(each, Use) and each.act == "default"}
-    judge = _Judge(prompt.declared.inputs, filled)
+    judge = _Judge(prompt.declared.inputs)
     told: set[Condition] = set()
     branches = ((each.event, each.place) for each in prompt.events if isinstance(each.event, Branch))
     for branch, place in islice(branches, _MOST_BRANCHES):
@@ -48,8 +46,7 @@ def _false_in(branch: Branch, judge: _Judge) -> tuple[Condition, str] | None:
             return condition, judge.why(condition)
     known = {each for each in holds if _is_of_one_value(each) or branch.kind == "elif"}
     for condition in conditions:
-        is_open = condition.kind == "constant" or any(each.path in judge.filled for each in _simple(condition))
-        if not is_open and condition.negated() in known:
+        if condition.kind != "constant" and condition.negated() in known:
             return condition, "the same was tested before"
     return _contradicting([*holds, *branch.condition.all_of()], judge)
 
@@ -61,8 +58,6 @@ def _contradicting(conditions: Sequence[Condition], judge: _Judge) -> tuple[Cond
         each for each in conditions if each.kind == "not" and each.parts[0].kind == "equal" and _is_of_one_value(each)
     ]
     for path in dict.fromkeys(each.path or each.parts[0].path for each in (*equal, *unequal)):
-        if path in judge.filled:
-            continue
         left = judge.values_at(path)
         for each in (*equal, *unequal):
             if each.kind == "equal" and each.path == path:
@@ -79,21 +74,17 @@ def _is_one_of(value: Any, equal: Condition) -> bool:
 
 
 def _is_of_one_value(condition: Condition) -> bool:
-    """Return True if a condition tests the same value wherever it stands: not an item of a list, which changes."""
-    if condition.kind == "other" or not {ITEM, VALUE}.isdisjoint(condition.path):
+    """Return True if a condition tests one value, wherever it stands: not an item of a list, nor one of either."""
+    if condition.kind == "other" or condition.is_of_either or not {ITEM, VALUE}.isdisjoint(condition.path):
         return False
     return all(map(_is_of_one_value, condition.parts))
 
 
 class _Judge:
-    """Decides conditions by the schemas of the inputs alone; None where they leave it open.
+    """Decides conditions by the schemas of the inputs alone; None where they leave it open."""
 
-    So they do of values that are `filled` by a default of the template's, which may be anything.
-    """
-
-    def __init__(self, inputs: Mapping[str, Input], filled: Collection[tuple[str, ...]]) -> None:
+    def __init__(self, inputs: Mapping[str, Input]) -> None:
         self._inputs = inputs
-        self.filled = filled
         self._validators: dict[tuple[str, ...], Validator | None] = {}
 
     def is_true(self, condition: Condition) -> bool | None:
@@ -106,7 +97,7 @@ class _Judge:
             parts = [self.is_true(each) for each in condition.parts]
             decisive = condition.kind == "or"
             return decisive if decisive in parts else None if None in parts else not decisive
-        if condition.path in self.filled and condition.kind in ("equal", "order"):
+        if condition.is_of_either:
             return None
         if condition.kind == "equal":
             return False if all(self._can_never_be(condition.path, each) for each in condition.values) else None

@@ -98,7 +98,7 @@ def _holds_without(name: str, conditions: Iterable[Condition]) -> Iterator[bool]
         if each.kind == "not":
             asked = each.parts[0]
             is_none = asked.kind == "equal" and asked.values == (None,)
-            yield asked.path == (name,) and (asked.kind == "defined" or is_none)
+            yield asked.path == (name,) and not asked.is_of_either and (asked.kind == "defined" or is_none)
         elif each.kind in ("and", "or"):
             yield (all if each.kind == "and" else any)(_holds_without(name, each.parts))
         else:

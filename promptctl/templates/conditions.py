@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jinja2 import nodes
 
 from promptctl.templates.events import Condition, Origin
-from promptctl.templates.origins import NO_LITERAL, TEXT, Reader, act_beside, literal
+from promptctl.templates.origins import NO_LITERAL, TEXT, Reader, act_beside, asked, literal
 
 _TYPES = {
     "string": "string", "lower": "string", "upper": "string", "number": "number", "float": "number",
@@ -25,15 +25,15 @@ def tested(reader: Reader, name: str, value: Origin, given: Sequence[nodes.Expr]
     """Add what the test of that name does; return it as a condition, None if only its text says what it is."""
     if name in ("defined", "undefined"):
         reader.use(value, "defined", line)
-        defined = Condition("defined", value.path) if value.path else None
+        defined = asked("defined", value) if value.path else None
         return defined if defined is None or name == "defined" else defined.negated()
     if name == "none":
         reader.use(value, "null", line)
-        return Condition("equal", value.path, (None,)) if value.path else None
+        return asked("equal", value, None) if value.path else None
     same = name == "true" if name in ("true", "false") else literal(given[0]) if name == "sameas" and given else None
     if isinstance(same, bool):
         reader.use(value, "is", line, ["boolean"])
-        return Condition("equal", value.path, (same,), text="is") if value.path else None
+        return asked("equal", value, same, text="is") if value.path else None
     if name in _COMPARISONS:
         return _compared(reader, value, _COMPARISONS[name], given[0], line) if given else None
     if name in ("odd", "even", "divisibleby"):
@@ -86,10 +86,10 @@ def _compared(reader: Reader, value: Origin, operator: str, other: nodes.Node, l
         reader.use(value, act_beside(beside), line)
         reader.use(beside, act_beside(value), line)
         if value.path and type(known) in (int, float):
-            return Condition("order", value.path, (known,), text=operator)
+            return asked("order", value, known, text=operator)
     return None
 
 
 def _equal(reader: Reader, value: Origin, literals: Sequence[object], line: int) -> Condition | None:
     reader.use(value, "equal", line, literals)
-    return Condition("equal", value.path, tuple(literals)) if value.path else None
+    return asked("equal", value, *literals) if value.path else None

@@ -38,9 +38,10 @@ Act = Literal[
 class Condition:
     """A test of the template: of one value, of several conditions, or of something else, known by its `text` alone.
 
-    `equal` is true if the value is one of `values`, with `is` as its `text` if it is that very one, as in `x is true`,
-    which 1 is not; `order` if it is `lt`, `lteq`, `gt` or `gteq`, its `text`, to the
-    number in `values`; a `constant` is true or false by its one value.
+    `equal` is true if the value is one of `values`, with `is` as its `text` if it is that very one, as in `x is
+    true`, which 1 is not; `order` if it is `lt`, `lteq`, `gt` or `gteq`, its `text`, to the number in `values`; a
+    `constant` is true or false by its one value. If it `is_of_either`, a different value may stand in the place of
+    that at `path`: `(x or "a") == "b"`.
     """
 
     kind: Literal["defined", "true", "equal", "order", "not", "and", "or", "constant", "other"]
@@ -48,6 +49,7 @@ class Condition:
     values: tuple[Any, ...] = ()
     parts: tuple[Condition, ...] = ()
     text: str = ""
+    is_of_either: bool = False
 
     def negated(self) -> Condition:
         """Return the condition that is true where this one is false."""
@@ -74,7 +76,8 @@ class Origin:
     """Origin of an expression's value. `path` says which variable, or part of one, it is; () if it is computed.
 
     `sources` are the variables whose text is in it. `items` is any item of a computed list, `parts` are the places of
-    a computed pair. It is used only where `holds` hold: `x | default("")` is `x` where `x` is defined.
+    a computed pair. It is used only where `holds` hold: `x | default("")` is `x` where `x` is defined. If it
+    `is_either`, a different value may stand in the place of that at `path`.
     """
 
     path: Path = ()
@@ -83,12 +86,13 @@ class Origin:
     items: Origin | None = None
     parts: tuple[Origin, ...] = ()
     holds: tuple[Condition, ...] = ()
+    is_either: bool = False
 
     def at(self, step: str) -> Origin:
         """Return the origin of an item or entry of this value."""
         if self.path:
             path = (*self.path, step)
-            return Origin(path, (path,), holds=self.holds)
+            return Origin(path, (path,), holds=self.holds, is_either=self.is_either)
         if step == ITEM and self.items is not None:
             return self.items
         return Origin(sources=self.sources)

@@ -20,6 +20,7 @@ from promptctl.templates.origins import (
     NUMBER,
     TEXT,
     act_beside,
+    asked,
     filled,
     literal,
     other_condition,
@@ -102,7 +103,7 @@ class Expressions(NodeVisitor):
             return Condition("constant", values=(bool(node.value),))
         value = self.value(node)
         self.use(value, "truth", node.lineno)
-        return Condition("true", value.path) if value.path else other_condition(node)
+        return asked("true", value) if value.path else other_condition(node)
 
     def _passed(self, *given: nodes.Node) -> Origin:
         """Return the origin of something made of these values."""
@@ -185,8 +186,8 @@ class Expressions(NodeVisitor):
         """`a or b` is one of both; it is tested, and used as the value that it is."""
         left = self.value(node.left)
         self.use(left, "truth", node.lineno)
-        asked = Condition("true", left.path) if left.path else other_condition(node.left)
-        with self.under(asked if isinstance(node, nodes.And) else asked.negated()):
+        test = asked("true", left) if left.path else other_condition(node.left)
+        with self.under(test if isinstance(node, nodes.And) else test.negated()):
             right = self.value(node.right)
         return self._either(left, right, node.lineno)
 
@@ -214,7 +215,7 @@ class Expressions(NodeVisitor):
         origins = sources((value, other))
         for each, beside in ((value, other), (other, value)):
             if each.path and not beside.sources:
-                return Origin(each.path, origins, holds=each.holds)
+                return Origin(each.path, origins, holds=each.holds, is_either=True)
         self.use(value, "value", line)
         self.use(other, "value", line)
         return Origin(sources=origins, type=value.type if value.type == other.type else "")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any, Literal, Protocol
 
 from jinja2 import nodes
 
@@ -72,7 +73,7 @@ def act_beside(other: Origin) -> Act:
 def under(value: Origin, condition: Condition) -> Origin:
     """Return the origin of a value that is used only where the condition holds."""
     holds = (*value.holds, *condition.all_of())
-    return Origin(value.path, value.sources, value.type, value.items, value.parts, holds)
+    return replace(value, holds=holds)
 
 
 def where_defined(value: Origin) -> Origin:
@@ -83,7 +84,12 @@ def where_defined(value: Origin) -> Origin:
 def filled(reader: Reader, value: Origin, default: Any, line: int) -> Origin:
     """Return the origin of a value with a default; add that it has one."""
     reader.use(value, "default", line, () if default is NO_LITERAL else (default,))
-    return where_defined(value)
+    return replace(where_defined(value), is_either=True)
+
+
+def asked(kind: Literal["defined", "true", "equal", "order"], value: Origin, *values: Any, text: str = "") -> Condition:
+    """Return the condition that asks this of a value that has a path."""
+    return Condition(kind, value.path, values, text=text, is_of_either=value.is_either)
 
 
 def other_condition(node: nodes.Node) -> Condition:

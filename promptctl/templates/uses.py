@@ -111,6 +111,7 @@ def _rebound(value: Origin, bindings: Mapping[str, Origin]) -> Origin:
         items=_rebound(value.items, bindings) if value.items else origin.items,
         parts=tuple(_rebound(part, bindings) for part in value.parts),
         holds=(*origin.holds, *(_bound_condition(each, bindings) for each in value.holds)),
+        is_either=value.is_either or origin.is_either,
     )
 
 
@@ -121,5 +122,8 @@ def _bound_condition(condition: Condition, bindings: Mapping[str, Origin]) -> Co
         return replace(condition, parts=tuple(_bound_condition(part, bindings) for part in condition.parts))
     if not condition.path:
         return condition
-    path = _bound(condition.path, bindings).path
-    return replace(condition, path=path) if path else Condition("other", text=f"{condition.path} {condition.values}")
+    value = _bound(condition.path, bindings)
+    is_of_either = condition.is_of_either or value.is_either
+    if not value.path:
+        return Condition("other", text=f"{condition.path} {condition.values}")
+    return replace(condition, path=value.path, is_of_either=is_of_either)
