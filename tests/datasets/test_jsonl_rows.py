@@ -41,6 +41,9 @@ def test_each_line_is_a_case_and_blank_ones_are_passed_over() -> None:
         ('{"id": "a", "asserts": []}', "unknown-key", None),
         ('{"id": 7}', "wrong-type", None),
         ('{"id": "a", "assert": [{"type": "contians"}]}', "unknown-value", None),
+        ('{"id": "a", "assert": [{"type": "latency", "threshold": ' + "9" * 400 + "}]}", "out-of-range", None),
+        ('{"id": "a", "assert": [{"type": "is-json", "weight": ' + "9" * 400 + "}]}", "out-of-range", None),
+        ('{"id": "a", "assert": [{"type": "is-json", "weight": 1e308}]}', "out-of-range", None),
     ],
 )
 def test_a_bad_line_is_told_and_the_next_is_read(line: str, code: str | None, column: int | None) -> None:
