@@ -89,6 +89,7 @@ class Models:
         self._settings = self._priced_by = settings
         self._now = now or (lambda: settings)
         self._known: dict[str, ModelSettings] = {}
+        self._formats: dict[str, ReplyFormats] = {}
 
     @cached_property
     def _map(self) -> ModelMap:
@@ -172,6 +173,11 @@ class Models:
 
     def formats_of(self, model: str) -> ReplyFormats:
         """Return the forms of a reply that a model takes; a replayed one is asked as the recorded model was."""
+        if model not in self._formats:
+            self._formats[model] = self._find_formats(model)
+        return self._formats[model]
+
+    def _find_formats(self, model: str) -> ReplyFormats:
         from promptctl.models.reply_format import ReplyFormats
 
         model = recorded_model(self.whole_id(model))
