@@ -41,7 +41,6 @@ Piece = dict[str, Any] | str | Execution
 
 # Attempts of a call among many at once that is only told to come back later.
 _MANY_REFUSALS = 8
-_MOST_SOUND = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,20 +181,12 @@ def make_target(
     return target.by(settings, provider=provider, retry=retry)
 
 
-class SoundPrompts(set[str]):
-    """Digests of prompts all of whose schemas are JSON Schemas: to find that out takes longer than a small call."""
-
-
 def check_schemas(context: Context, prompt: Prompt) -> None:
     """Raise `InvalidFiles` if a schema of the prompt is no JSON Schema: nothing is asked with it."""
-    sound = context.kept(SoundPrompts)
-    if prompt.digest not in sound and (prompt.output.schema is not None or prompt.tools):
-        from promptctl.prompts.unsound import refuse_unsound
+    if prompt.output.schema is not None or prompt.tools:
+        from promptctl.prompts.unsound import SoundPrompts
 
-        refuse_unsound(prompt)
-        if len(sound) >= _MOST_SOUND:
-            sound.clear()
-        sound.add(prompt.digest)
+        context.kept(SoundPrompts).check(prompt)
 
 
 def formats_for(context: Context, prompt: Prompt, model: str) -> ReplyFormats | None:

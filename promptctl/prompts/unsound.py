@@ -9,14 +9,25 @@ from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.prompts.prompt import Prompt
 from promptctl.schemas.json_schema import check_schema
 
+_MOST_KEPT = 1000
 
-def refuse_unsound(prompt: Prompt) -> None:
-    """Raise `InvalidFiles`, as `validate` reports it, if a schema of the prompt is no JSON Schema."""
-    problems = [
-        problem for keys, schema in _schemas(prompt) if check_schema(schema) for problem in _at(prompt, keys, schema)
-    ]
-    if problems:
-        raise InvalidFiles(problems)
+
+class SoundPrompts:
+    """Digests of prompts whose schemas are JSON Schemas: finding that out may take longer than the rest of a call."""
+
+    def __init__(self) -> None:
+        self._digests: set[str] = set()
+
+    def check(self, prompt: Prompt) -> None:
+        """Raise `InvalidFiles`, as `validate` reports it, if a schema of the prompt is no JSON Schema."""
+        if prompt.digest in self._digests:
+            return
+        schemas = ((keys, schema) for keys, schema in _schemas(prompt) if check_schema(schema))
+        if problems := [problem for keys, schema in schemas for problem in _at(prompt, keys, schema)]:
+            raise InvalidFiles(problems)
+        if len(self._digests) >= _MOST_KEPT:
+            self._digests.clear()
+        self._digests.add(prompt.digest)
 
 
 def _schemas(prompt: Prompt) -> Iterator[tuple[tuple[str | int, ...], Any]]:
