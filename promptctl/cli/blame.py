@@ -84,8 +84,11 @@ def _say_head(found: Blame) -> None:
     if not found.moves:
         say_fact("live", "no label named this version " + ("then" if call is not None else "so far"))
     for row in found.evaluations[:5]:
-        totals = row.totals
-        result = f"{totals.passed} of {count(totals.cases, 'case')} passed" if totals.cases else row.status
+        totals, is_whole = row.totals, row.totals.verdict != "incomplete"
+        cases = count(totals.cases if is_whole else totals.expected_cases, "case")
+        result = (
+            f"{'' if is_whole else 'incomplete, '}{totals.passed} of {cases} passed" if totals.cases else row.status
+        )
         say_fact("evaluated", f"{row.spec.dataset}: {result}, {row.model}, {row.started_at[:10]} ({format_id(row.id)})")
     if len(found.evaluations) > 5:
         say_fact("", f"and {len(found.evaluations) - 5} earlier: promptctl results list --prompt {found.prompt}")

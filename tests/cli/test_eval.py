@@ -68,6 +68,9 @@ class TestExitCodes:
         lab.many(1)
         lab.server.default = answering({"c0": failure(401, "Incorrect API key")})
         assert "  1 AuthenticationFailed; mend what each says, then: " in cli("eval", "triage").err
+        git(lab.root, "init", "--quiet")
+        commit(lab.root, "Triage")
+        assert "evaluated  datasets/triage.yaml: incomplete, 0 of 1 case passed, " in cli("blame", "triage").out
 
     def test_a_faulty_prompt_is_to_be_mended_and_evaluated_anew(self, lab: Lab, cli: Cli) -> None:
         lab.many(1)
