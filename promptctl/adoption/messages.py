@@ -108,7 +108,7 @@ class CodeMessageReader:
     def _entry(self, node: ast.expr) -> Entry:
         followed = len(self._reader.definitions)
         try:
-            if isinstance(node, ast.Dict):
+            if isinstance(node, ast.Dict) or (isinstance(node, ast.Call) and _is_dict(node)):
                 return self._message(node)
             if isinstance(node, ast.Call):
                 return self._langchain(node)
@@ -132,9 +132,11 @@ class CodeMessageReader:
         self._reader.definitions.append((found, node))
         return replace(message, site=node, part="")
 
-    def _message(self, node: ast.Dict) -> CodeMessage:
+    def _message(self, node: ast.Dict | ast.Call) -> CodeMessage:
         given: dict[str, ast.expr] = {}
-        for key, value in zip(node.keys, node.values, strict=True):
+        if isinstance(node, ast.Call):
+            given = {each.arg: each.value for each in node.keywords if each.arg is not None}
+        for key, value in zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ():
             if not isinstance(key, ast.Constant) or not isinstance(key.value, str) or key.value in given:
                 raise NotCertain("it is a mapping whose keys are values", node)
             given[key.value] = value
@@ -261,6 +263,11 @@ def roots_and_attributes(node: ast.AST) -> set[str]:
         for each in ast.walk(node)
         if isinstance(each, ast.Name | ast.Attribute)
     }
+
+
+def _is_dict(node: ast.Call) -> bool:
+    """Return True for `dict(role="user", content=…)`."""
+    return dotted(node.func) == "dict" and not node.args and all(each.arg for each in node.keywords)
 
 
 def _added(statement: ast.stmt, name: str) -> ast.expr | None:

@@ -347,6 +347,21 @@ def ask(client, n, row, tags):
 """,
         lambda program, client: [program.ask(client, n, {}, ["a", "b"]) for n in (0, 3)],
     ),
+    "messages made by dict": (
+        """\
+def ask(client, q, history):
+    messages = [dict(role="system", content="Be kind."), *history]
+    messages.append(dict(role="user", content=f"Tell me {q}"))
+    return client.chat.completions.create(model="m", messages=messages)
+
+def say(client, q):
+    return client.chat.completions.create(messages=[dict(content="Say " + q, role="user", name="ada")])
+""",
+        lambda program, client: (
+            program.ask(client, "why", [{"role": "user", "content": "x"}]),
+            program.say(client, "it"),
+        ),
+    ),
     "a sum of lists, yielded": (
         """\
 def ask(client, questions):
