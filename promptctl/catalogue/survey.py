@@ -156,7 +156,8 @@ def _dataset_problems(moment: Moment, paths: Sequence[str]) -> Iterator[Problem]
     seen: set[str] = set()
     for each in problems:
         path = each.place.path if each.place else ""
-        if each.severity == "error" and path in paths and path not in seen:
+        is_of_rows = path.startswith(f"{DATASETS}/") and not is_dataset(path)  # a file that `cases:` names
+        if each.severity == "error" and (path in paths or is_of_rows) and path not in seen:
             seen.add(path)
             yield each
 

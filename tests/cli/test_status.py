@@ -80,6 +80,22 @@ def test_on_a_terminal_no_line_is_too_wide(
     assert max(map(len, words)) <= columns
 
 
+def test_a_wrong_row_of_a_file_that_a_dataset_names_is_a_problem(
+    cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace)
+    write(workspace, "datasets/rows.yaml", "prompts: [triage]\ncases: rows.jsonl\n")
+    write(
+        workspace,
+        "datasets/rows.jsonl",
+        '{"id": "a", "inputs": {"ticket": "x"}, "expected": "x"}\n{"id": "b", "in": 1}\n',
+    )
+    assert "datasets/rows.jsonl:2" in cli("validate").err
+    [problem] = cli("status", "--json").json["problems"]
+    assert problem.startswith("datasets/rows.jsonl:2")
+    assert "promptctl validate " in cli("status").out
+
+
 def test_calls_of_evaluations_are_told_apart_and_those_without_row_are_noted(
     cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
