@@ -336,6 +336,7 @@ def test_evaluations_are_listed_and_one_has_its_cases(reader: Reader, monkeypatc
     listed = reader.read("evaluations")
     assert [each["id"] for each in listed.links("evaluation")] == [ids["head"], ids["base"]]
     assert "10 of 12" in listed.words
+    assert ("failed" in listed.words, "interrupted" in listed.words) == (True, False)
     assert reader.read("evaluations", prompt="quiet").links("evaluation") == []
 
     def cases(**query: str) -> list[str]:

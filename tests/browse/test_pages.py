@@ -165,6 +165,7 @@ def test_a_shared_file_says_who_uses_it(pages: Pages) -> None:
         ("file?path=../secret.yaml", 404, "there is no partial"),
         ("nothing", 404, "there is no page `nothing`"),
         ("?first=-1", 400, "`first` is a whole number"),
+        ("?" + "&".join(["first=1"] * 101), 400, "the address has too many values"),
     ],
 )
 def test_a_wrong_address_says_what_is_wrong(address: str, status: int, words: str, pages: Pages) -> None:
