@@ -332,7 +332,9 @@ def test_a_csv_of_excel_is_read_with_a_note_and_evaluated() -> None:
     ],
 )
 def test_a_setting_that_holds_for_nothing_is_a_warning(settings: str, said: str, hint: str | None) -> None:
-    (problem,) = check(MemoryTree({"promptctl.yaml": settings + "\n", "prompts/chat.prompt.yaml": HI}))
+    tree = MemoryTree({"promptctl.yaml": settings + "\n", "prompts/chat.prompt.yaml": HI})
+    (problem,) = check(tree)
+    assert validate_workspace(tree, ["promptctl.yaml"]).problems == (problem,)
     assert problem.place is not None
     assert problem.place.line == 1 or settings.startswith("labels")
     assert (problem.severity, problem.message, problem.hint) == ("warning", said, hint)
@@ -408,6 +410,8 @@ def test_the_lock_is_checked(lock: str, said: list[str]) -> None:
         found = validate_workspace(MemoryTree({"promptctl.yaml": "", "promptctl.lock.yaml": lock}), paths)
         assert found.files == (1 if paths else 2)
         assert [str(each)[: len(words)] for each, words in zip(found.problems, said, strict=True)] == said
+    files = {"promptctl.yaml": "", "promptctl.lock.yaml": lock, ".promptctl.signers": ""}
+    assert set(map(str, found.problems)) <= set(map(str, validate_workspace(MemoryTree(files)).problems))
 
 
 def test_the_file_of_signers_is_checked_by_its_name() -> None:

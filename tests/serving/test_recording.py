@@ -203,6 +203,8 @@ def test_with_refresh_each_request_is_asked_once_more(context: Context, model: O
 FAILURES: dict[str, tuple[Any, int, str]] = {
     "no key": (failure(401, "bad key"), 401, "invalid_api_key"),
     "too many": (failure(429, "slow down"), 429, "rate_limit_exceeded"),
+    "no money": (failure(429, "exceeded your current quota", code="insufficient_quota"), 429, "insufficient_quota"),
+    "filtered": (failure(400, "filtered", code="content_filter"), 400, "content_filter"),
     "broken": (failure(500, "it broke"), 502, "provider_failed"),
     "not there": (failure(404, "no such model"), 404, "request_rejected"),
     "wrong": (failure(422, "no such parameter"), 422, "request_rejected"),
@@ -221,6 +223,7 @@ def test_a_failure_of_the_model_is_passed_on_and_not_tried_again(
         with pytest.raises(openai.APIStatusError) as caught:
             ask(served)
         assert (caught.value.status_code, caught.value.code, len(model.requests)) == (status, code, 1)
+        assert caught.value.type == ("server_error" if status == 502 else "invalid_request_error")
         assert recordings(root) == []
         assert said(ask(served)) == "Hello again"  # a failure is not what is answered from then on
 
@@ -231,11 +234,12 @@ def test_a_call_is_logged_priced_and_ruled(root: Path) -> None:
     (root / "promptctl.yaml").write_text(settings + rule)
     with open_workspace(root, {}, refresh_s=0) as workspace, serve(recording(workspace.context)) as served:
         ask(served, user="ada", metadata={"test": "one"})
-        statuses = [served.ask({**BODY, "seed": number}).status for number in range(3)]
+        answered = [served.ask({**BODY, "seed": number}) for number in range(3)]
         row = list(workspace.log.executions())[-1]
     assert (row.prompt, row.source, row.user, row.call_metadata) == ("served", "api", "ada", {"test": "one"})
     assert row.cost_nano_usd == 2_000
-    assert statuses == [200, 402, 402]
+    assert [each.status for each in answered] == [200, 402, 402]
+    assert answered[-1].error["code"] == "budget_reached"
 
 
 def test_no_secret_is_recorded(context: Context, root: Path, model: OpenAIServer) -> None:
