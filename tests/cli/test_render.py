@@ -38,6 +38,8 @@ def test_inputs_come_from_options_files_and_standard_input(cli: Cli, tmp_path: P
     many = cli("render", "triage", "--inputs", "all.yaml", "-i", "tone=brief").out
     assert "for Lumen. Be brief." in many
     assert "from many" in many
+    write(tmp_path, "twice.yaml", "ticket: a\nticket: b\n")
+    assert "twice.yaml:2:1: `ticket` is given twice" in cli("render", "triage", "--inputs", "twice.yaml").err
 
 
 def test_a_revision_is_read_from_its_commit_alone(cli: Cli, workspace: Path) -> None:
