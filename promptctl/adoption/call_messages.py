@@ -272,14 +272,15 @@ class PromptPlacement:
                         f"`{name}` is given another value on line {getattr(bound, 'lineno', 0)}", hole.value
                     )
         is_fixed = self._is_unchanging(hole.value)
-        value = hole.value  # any code may change that of a path, and of a name that functions share
-        is_path = not isinstance(value, ast.Name) or self.names.is_shared(file, *self._named(hole, value.id))
         inside = (each for loop in outer for each in ast.walk(loop) if isinstance(each, ast.stmt) and each is not loop)
         for each in dict.fromkeys((*file.between(earlier, later), *inside)):
             if each in removed or each is later or self._is_ours(each):
                 continue
             head = _head(each)
-            if is_loud(head) and (is_loud(hole.value) or (is_path and not is_fixed and not _is_saying(head))):
+            is_handed = not is_fixed and _may_change(head, roots(hole.value))
+            if is_handed and (isinstance(hole.value, ast.Name) or not is_loud(head)):
+                raise NotCertain(f"line {each.lineno} may change `{hole.code}` before it is sent", hole.value)
+            if is_loud(head) and (is_handed or is_loud(hole.value) or not (is_fixed or _is_saying(head))):
                 order, other = ("before", "after") if origin is earlier else ("after", "before")
                 raise NotCertain(
                     f"`{ast.unparse(hole.value)}` is evaluated {order} line {each.lineno}, and would be {other} it: "
@@ -287,8 +288,6 @@ class PromptPlacement:
                     hole.value,
                     f"move line {each.lineno}, or write the text at the call",
                 )
-            if not is_fixed and _may_change(head, roots(hole.value)):
-                raise NotCertain(f"line {each.lineno} may change `{hole.code}` before it is sent", hole.value)
 
     def _named(self, hole: Hole, name: str) -> tuple[ast.Name, ast.AST]:
         """Return a name of a value, and where it stands: one that was made up stands in the value's statement."""
@@ -335,13 +334,13 @@ def _is_saying(node: ast.AST) -> bool:
 
 
 def _may_change(node: ast.AST, names: frozenset[str]) -> bool:
-    """Return True if a statement hands one of the names to a call, or stores something below it."""
+    """Return True if a statement hands one of the names to a call, or changes a value that one may stand for, too."""
     for each in ast.walk(node):
         if isinstance(each, ast.Call) and roots(each) & names and not is_harmless(each):
             called = (dotted(each.func) or "").rpartition(".")[2]
             if called not in _SAYING or (isinstance(each.func, ast.Attribute) and roots(each.func) & names):
                 return True
         is_stored = isinstance(each, ast.Attribute | ast.Subscript) and not isinstance(each.ctx, ast.Load)
-        if is_stored and isinstance(each, ast.Attribute | ast.Subscript) and roots(each.value) & names:
+        if is_stored or isinstance(each, ast.AugAssign):
             return True
     return False

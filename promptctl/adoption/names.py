@@ -86,11 +86,6 @@ class FollowedNames:
         found = self._scope_of(file, node, at)
         return [] if found is None else found[1].bindings.get(node.id, [])
 
-    def is_shared(self, file: SourceFile, node: ast.Name, at: ast.AST | None = None) -> bool:
-        """Return True if other functions may give the name another value."""
-        found = self._scope_of(file, node, at)
-        return found is None or node.id in found[1].shared
-
     def uses(self, name: str, scope: ast.AST) -> list[ast.Name]:
         """Return each place of a scope, and of the functions in it, that reads the name."""
         return [

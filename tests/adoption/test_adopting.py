@@ -393,6 +393,36 @@ def ask(client, row):
 """,
         lambda program, client: _changed_at_each_yield(program, client),
     ),
+    "a value that has a second name, and is changed by a call": (
+        """\
+def ask(client, row):
+    other = row
+    text = f"Say {row}"
+    other.append("new")
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}])
+""",
+        lambda program, client: program.ask(client, ["old"]),
+    ),
+    "a value that has a second name, and is changed by a sum": (
+        """\
+def ask(client, row):
+    other = row
+    text = f"Say {row}"
+    other += ["new"]
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}])
+""",
+        lambda program, client: program.ask(client, ["old"]),
+    ),
+    "a value that has a second name, and is changed in place": (
+        """\
+def ask(client, row):
+    other = row
+    text = f"Say {row}"
+    other[0] = "new"
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}])
+""",
+        lambda program, client: program.ask(client, ["old"]),
+    ),
     "a value that a line changes which prints": (
         """\
 def ask(client, row):
