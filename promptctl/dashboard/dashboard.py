@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -23,6 +23,7 @@ from promptctl.experiments.drawing import experiments_now
 from promptctl.experiments.ending import report_of
 from promptctl.experiments.growth import growth
 from promptctl.experiments.report import ExperimentReport
+from promptctl.files.tree import is_there
 from promptctl.files.wording import as_text, clip, count, version_keys, without_commit
 from promptctl.log.call_cells import CallCells, CellSteps, Step
 from promptctl.log.call_totals import GROWTH, CallTotals
@@ -110,7 +111,7 @@ def _gathered(context: Context, request: DashboardRequest, wanted: Filter) -> Da
         marks=found.marks,
         budgets=budgets,
         experiments=reports,
-        evaluations=_newest(evaluated, set(context.prompt_ids())),
+        evaluations=_newest(context, evaluated),
         unpriced={model: number for model, number in unpriced.items() if number},
     )
     tables = (by_version, by_user)
@@ -268,13 +269,14 @@ def _series(context: Context, rows: Sequence[EvaluationRow], wanted: Filter) -> 
         yield Trend(prompt, dataset, model, tuple(shown)).as_dict()
 
 
-def _newest(rows: Sequence[EvaluationRow], ids: Set[str]) -> list[EvaluationRow]:
-    """Return the newest evaluation of each prompt that there is on each dataset; not of uncommitted changes."""
+def _newest(context: Context, rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
+    """Return the newest evaluation of each prompt on each dataset that there are; not of uncommitted changes."""
+    ids = set(context.prompt_ids())
     newest: dict[tuple[str, str], EvaluationRow] = {}
     for row in rows:
         if not row.is_dirty and row.prompt in ids:
             newest.setdefault((row.prompt, row.spec.dataset), row)
-    return list(newest.values())
+    return [row for row in newest.values() if is_there(context.tree, row.spec.dataset)]
 
 
 def _experiments(context: Context, wanted: Filter, notes: list[str]) -> Iterator[ExperimentReport]:

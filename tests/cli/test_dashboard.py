@@ -12,7 +12,7 @@ from promptctl.cli.dashboard import _say
 from promptctl.context import Context
 from promptctl.log.records import Entry
 from promptctl.log.stamps import utc_now
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, write
 from tests.json_schemas import fits
 from tests.log.conftest import make
 
@@ -156,3 +156,14 @@ def test_calls_that_a_rule_keeps_no_row_of_are_not_said_to_be_of_evaluations(cli
     sentence = "3 calls, $6.00, kept no row: a log rule says so, or they were pruned."
     assert cli("dashboard", "--json").json["next"]["sentence"] == sentence
     assert sentence in cli("dashboard").err
+
+
+def test_a_failed_evaluation_counts_as_long_as_its_dataset_is_there(cli: Cli, workspace: Path) -> None:
+    dataset = workspace / "datasets/strict.yaml"
+    write(workspace, "datasets/strict.yaml", "prompts: [triage]\ncases: [{id: a, inputs: {ticket: x}, expected: y}]\n")
+    assert cli("eval", "triage", "-d", "strict").exit_code == 1
+    cli("run", "triage", "-i", "ticket=x")
+    words = "triage v1 failed its newest evaluation on datasets/strict.yaml: 0 of 1 case passed."
+    assert words in cli("dashboard").out
+    dataset.unlink()
+    assert "failed its newest evaluation" not in cli("dashboard").out
