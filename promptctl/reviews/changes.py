@@ -93,14 +93,19 @@ class Changes:
         new = (change.path for change in self._changed if change.before is None)
         return tuple(path for path in new if path.endswith(f"/{SETTINGS}") and self.head.places.folder_of(path))
 
+    @cached_property
+    def collisions(self) -> tuple[Problem, ...]:
+        """The prompts of HEAD that are one file with another on some file systems, which those of BASE are not."""
+        before, after = (
+            [*colliding(filter(tree.places.stem, prompt_files(tree)), tree.places)] for tree in (self.base, self.head)
+        )
+        return tuple(each for each in after if each not in before)
+
     def notes(self) -> Iterator[str]:
         """Yield notes on files that nothing else shows, and on datasets that name prompts which HEAD does not have."""
         links, workspaces = (find(self.base, self.head) for find in (new_links, new_workspaces))
         yield from change_notes(self._changed, self.head.places, links, workspaces, self.prompts)
-        before, after = (
-            [*colliding(filter(tree.places.stem, prompt_files(tree)), tree.places)] for tree in (self.base, self.head)
-        )
-        yield from (str(each) for each in after if each not in before)
+        yield from map(str, self.collisions)
         named = [(each.path, id_) for each in self.datasets if each.kind != "removed" for id_ in each.prompts]
         removed = [each.id for each in self.prompts if each.kind == "removed"]
         named += [(path, id_) for id_ in removed for path in self.stale.get(id_, ()) if is_dataset(path)]

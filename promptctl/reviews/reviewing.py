@@ -121,6 +121,7 @@ def _read(
     )
     decisions = [Decision.of(INCOMPLETE, f"A judge of BASE decides no longer: {each}.") for each in undecided]
     decisions += [Decision.of(WORKSPACE, f"{path}: {NESTED}.") for path in changes.nested_workspaces]
+    decisions += [Decision.of(WORKSPACE, f"{each}.") for each in changes.collisions]
     decisions += [*(wrong if differs else []), *_on_changes(request, about, tasks)]
     return replace(about, decision=strictest(decisions)), tasks
 

@@ -154,7 +154,8 @@ def test_a_new_id_that_differs_from_another_in_case_alone_is_told(pull: Pull) ->
     pull.write("prompts/Greet.prompt.yaml", GREET)
     head = pull.commit("Nearly the same")
     told = "prompts/greet.prompt.yaml: `greet` and `Greet` differ only in case: on some file systems they are one file"
-    assert pull.data(is_evaluated=False)["notes"] == [told]
+    data = pull.data(is_evaluated=False)
+    assert (data["notes"], data["decision"], data["exit_code"]) == ([told], f"{told}.", WORKSPACE)
     assert pull.data(base=head, head=pull.edit("prompts/other.prompt.yaml", "Some", "Any"))["notes"] == []
 
 
