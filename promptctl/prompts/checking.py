@@ -47,7 +47,11 @@ def chosen_files(files: Sequence[str], paths: Sequence[str], what: str, otherwis
     for path, folder in zip(paths, folders, strict=True):
         if path not in files and not any(file.startswith(folder) for file in files):
             known = [*files, *filter(None, dict.fromkeys(file.rpartition("/")[0] for file in files))]
-            raise UsageError(f"`{path}` is no {what}", hint=did_you_mean(path.rstrip("/"), known) or otherwise)
+            # An id, or a path without its suffix, means the prompt.
+            stems = path, f"{names.PROMPTS}/{path}"
+            meant = [each for each in files if is_prompt_file(each) and each.rpartition(".prompt.")[0] in stems]
+            hint = f"did you mean `{meant[0]}`?" if meant else did_you_mean(path.rstrip("/"), known)
+            raise UsageError(f"`{path}` is no {what}", hint=hint or otherwise)
     return [file for file in files if not paths or file in paths or file.startswith(tuple(folders))]
 
 

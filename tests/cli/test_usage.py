@@ -75,6 +75,8 @@ __all__ = ["inside_support", "support_workspace"]
             "`prompts/caht.prompt.yaml` is no file",
             "`prompts/chat.prompt.yaml`?",
         ),
+        ("validate chat", 2, "`chat` is no file", "did you mean `prompts/chat.prompt.yaml`?"),
+        ("lint prompts/chat", 2, "`prompts/chat` is no file", "did you mean `prompts/chat.prompt.yaml`?"),
         ("fmt prompts/caht.prompt.yaml", 2, "`prompts/caht.prompt.yaml` is no prompt", "`prompts/chat.prompt.yaml`?"),
         ("run chat -m opnai/x", 4, "unknown provider `opnai` in the model's id `opnai/x`", "did you mean `openai/…`?"),
     ],
