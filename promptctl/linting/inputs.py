@@ -97,8 +97,8 @@ def _holds_without(name: str, conditions: Iterable[Condition]) -> Iterator[bool]
     for each in conditions:
         if each.kind == "not":
             asked = each.parts[0]
-            is_none = asked.kind == "equal" and asked.values == (None,)
-            yield asked.path == (name,) and not asked.is_of_either and (asked.kind == "defined" or is_none)
+            is_never = asked.kind == "equal" and (asked.text == "is" or asked.values == (None,))
+            yield asked.path == (name,) and not asked.is_of_either and (asked.kind == "defined" or is_never)
         elif each.kind in ("and", "or"):
             yield (all if each.kind == "and" else any)(_holds_without(name, each.parts))
         else:

@@ -65,6 +65,7 @@ class TestNeeded:
             "{% if note not in [other, {}] %}x{% endif %}",
             "{% if 'a' in note %}x{% endif %}",
             "{% if note is iterable %}x{% endif %}",
+            "{% if note is true %}x{% else %}{{ note }}{% endif %}",
             "{{ {'a': 1}[note] }}",
         ],
     )
