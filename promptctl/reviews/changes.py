@@ -188,13 +188,10 @@ class Changes:
 
     def _refused(self, before: Prompt | None, after: Prompt | None) -> tuple[Problem, ...]:
         """Return the errors that only `validate` reports of a prompt in HEAD, without those that BASE has as well."""
-        sides = zip((before, after), self._checks, strict=True)
-        known, found = (
-            [each for each in check.file(prompt.path) if each.severity == "error"] if prompt is not None else []
-            for prompt, check in sides
-        )
-        messages = {each.message for each in known}
-        return tuple(each for each in found if each.message not in messages)
+        base, head = self._checks
+        found = _errors(head, after)
+        known = {each.message for each in _errors(base, before)} if found else set()
+        return tuple(each for each in found if each.message not in known)
 
     @cached_property
     def _checks(self) -> tuple[WorkspaceCheck, WorkspaceCheck]:
@@ -377,3 +374,7 @@ def _moved(changes: Iterable[FileChange]) -> dict[str, str]:
     gone = {change.before: change.path for change in changes if change.after is None}
     moved = {change.path: gone[change.after] for change in changes if change.before is None and change.after in gone}
     return {new: old for new, old in moved.items() if list(moved.values()).count(old) == 1}
+
+
+def _errors(check: WorkspaceCheck, prompt: Prompt | None) -> list[Problem]:
+    return [each for each in check.file(prompt.path) if each.severity == "error"] if prompt is not None else []
