@@ -24,6 +24,8 @@ class GitRef:
     object: str
 
 
+# A list of packed references, in bytes, that is searched sooner than a process begins.
+_SOON_SEARCHED = 1 << 18
 # With the folder quoted for a shell.
 ADD_WORK_TREE = "git -C {} worktree add --detach FOLDER"
 
@@ -136,14 +138,23 @@ class Git(Commands):
         output = self.run(["for-each-ref", "--format=%(objectname) %(refname)", *prefixes])
         return [GitRef(name, id_) for id_, name in (line.split(" ", 1) for line in output.lines())]
 
-    def may_have(self, folder: str) -> bool:
-        """Return False if there is surely no reference below a folder such as `refs/remotes`; no process is started."""
-        shared = self.shared_folder
+    def may_have(self, *prefixes: str) -> bool:
+        """Return False if there is surely no reference below any of `prefixes`; no process is started."""
+        tops = [prefix.partition("*")[0].rpartition("/")[0] if "*" in prefix else prefix for prefix in prefixes]
         try:
-            packed = (shared / "packed-refs").read_bytes()
+            found = shared_git_folder(self.folder)
+            if found is None or not (found[0] / "refs").is_dir():  # Git says what is wrong
+                return True
+            # Git packs a reference before it removes the file of it, so files are looked for first.
+            if any((found[0] / name).exists() for name in (*tops, "reftable")):
+                return True
+            packed = found[0] / "packed-refs"
+            if not packed.exists():
+                return False
+            names = packed.read_bytes() if packed.stat().st_size <= _SOON_SEARCHED else None
+            return names is None or any(f" {top}".encode() in names for top in tops)
         except OSError:
-            packed = b""
-        return f" {folder}/".encode() in packed or (shared / folder).exists() or (shared / "reftable").exists()
+            return True
 
     def commit_of(self, revision: str) -> str:
         """Return the full id of the commit that `revision` (anything `git rev-parse` takes) names.

@@ -118,11 +118,11 @@ class LabelTags:
 
     @classmethod
     def read(cls, git: Git, trust: LabelTrust, label: LabelName | None = None) -> LabelTags:
-        """Read the tags of one label, or of all, in one Git call."""
+        """Read the tags of one label, or of all, in one Git call; in none if there are none."""
         # So many former ids, more than a command line holds, that reading all is quicker.
         prefixes = [PREFIX] if label is None or len(label.chains) > _MOST_CHAINS else label.chains
         places = [place for prefix in prefixes for place in trust.places(prefix)]
-        return cls(git.refs(*places) if places else [], trust)
+        return cls(git.refs(*places) if git.may_have(*places) else [], trust)
 
     def labels_of(self, prompt: str) -> list[str]:
         """Return the names of a prompt's labels."""

@@ -104,3 +104,13 @@ def test_a_label_is_moved_and_shown_by_one_look(
         started.clear()
         assert cli("label", *command).exit_code == 0
         assert started.count("rev-parse") == 1, started
+
+
+@pytest.mark.parametrize("command", [("show", "p0"), ("list",), ("history", "p0"), ("label", "list")], ids=" ".join)
+def test_a_repository_without_labels_is_not_asked_for_them(
+    tmp_path: Path, cli: Cli, started: list[str], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    make_workspace(tmp_path, 1)
+    monkeypatch.chdir(tmp_path)
+    assert cli(*command).exit_code == 0
+    assert started.count("for-each-ref") == 1, started

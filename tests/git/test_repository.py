@@ -152,6 +152,21 @@ def test_refs_are_listed_below_a_prefix_with_the_objects_they_name(repo: Repo) -
     assert len(git.refs("refs/tags/prompt")) == 2
 
 
+def test_where_no_reference_can_be_is_told_from_where_one_is_or_git_must_say(repo: Repo, tmp_path: Path) -> None:
+    repo.git("worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
+    places = ("refs/tags/prompt/a@x", "refs/tags/prompt/a@*/*")
+    repositories = [open_git(repo.path), open_git(tmp_path / "linked")]
+    assert not any(git.may_have("refs/promptctl/known", place) for git in repositories for place in places)
+    repo.git("tag", "prompt/a@x/1")
+    assert all(git.may_have("refs/promptctl/known", place) for git in repositories for place in places)
+    repo.git("pack-refs", "--all", "--prune")
+    assert not (repo.path / ".git/refs/tags/prompt").exists()
+    assert all(git.may_have("refs/promptctl/known", place) for git in repositories for place in places)
+    assert not any(git.may_have("refs/promptctl/known") for git in repositories)
+    (repo.path / ".git").rename(tmp_path / "gone")
+    assert repositories[0].may_have("refs/promptctl/known")
+
+
 def test_git_missing_from_the_path_is_said(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git = open_git(repo.path)
     monkeypatch.setenv("PATH", str(tmp_path))
