@@ -103,6 +103,10 @@ class PromptFiles:
     def add(self, found: FoundPrompt) -> AdoptedPrompt:
         """Give a prompt its file. Raises `PromptctlError` if the file would not say what the code sends."""
         text = yaml_text(found.data)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise WorkspaceError("its text has half a character, which no file can hold") from None
         same = self._ids.get(text)
         if same is not None:
             note = f"it says the same as line {same.prompt.place.line} of {same.prompt.place.path}, and shares its file"

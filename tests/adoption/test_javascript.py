@@ -84,6 +84,7 @@ def test_a_call_is_found_with_its_texts_values_and_settings() -> None:
             ["S", "P"],
         ),
         (called('messages: [{"role": "user", content: ("a" + `b\\u0041`) as string}]'), ["abA"]),
+        (called(r'messages: [{role: "user", content: "\ud83d\ude00" + `Oh x\ud83d\ude00\r\n`}]'), ["😀Oh x😀\r\n"]),
         ('const list = [{role: "user", content: "P"}] as const;\n' + called("messages: list"), ["P"]),
     ],
 )

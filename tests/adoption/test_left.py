@@ -440,6 +440,14 @@ def ask(client, x):
         2,
         "is evaluated for something else, too",
     ),
+    "half a character": (
+        """\
+def ask(client, x):
+    CALL [{"role": "user", "content": f"Say \\ud800 {x}"}])
+""",
+        2,
+        "its text has half a character",
+    ),
     "MLflow": (
         """\
 import mlflow

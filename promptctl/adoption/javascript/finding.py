@@ -161,7 +161,7 @@ def _has_words(content: str | list[dict[str, Any]]) -> bool:
     """Return True for a content with text of its own, beside the values of the program."""
     if not isinstance(content, str):
         return any(_has_words(part.get("text", "")) for part in content)
-    return bool(re.sub(r"\{\{.*?\}\}", "", content).strip())
+    return bool(re.sub(r'\{\{(?! ").*?\}\}', "", content).strip())  # a text with a return is `{{ "text" }}`
 
 
 def _model(node: Node, kind: CallKind) -> str | None:

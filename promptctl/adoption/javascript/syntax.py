@@ -108,15 +108,17 @@ def unescaped(written: str) -> str:
 
     >>> unescaped(r"a\\tb\\u{1F600}\\'")
     "a\\tb😀'"
+    >>> unescaped(r"\\ud83d\\ude00") == "😀"  # as two halves
+    True
     """
-    return _ESCAPE.sub(_escape, written)
+    return _ESCAPE.sub(_escape, written).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 def _escape(found: re.Match[str]) -> str:
     code = found[1] or found[2] or found[3]
     if code:
         number = int(code, 16)
-        return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else found[0]
+        return chr(number) if number < 0x110000 else found[0]
     return _SIMPLE.get(found[4], found[4])
 
 

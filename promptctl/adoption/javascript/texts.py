@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.adoption.javascript.syntax import FUNCTIONS, WRAPPERS, bare, source_of, unescaped, walk
@@ -110,11 +111,13 @@ def _choice(node: Node, values: Values, steps: int) -> IfPiece | None:
 
 
 def _template(node: Node, values: Values, steps: int) -> Iterator[Piece]:
-    for child in node.children:
-        if child.type in ("string_fragment", "escape_sequence"):
-            yield TextPiece(unescaped(source_of(child)).replace("\r\n", "\n"))
-        elif child.type == "template_substitution" and child.named_children:
-            yield from pieces(child.named_children[0], values, steps + 1)
+    for is_text, children in groupby(node.children, lambda child: child.type in ("string_fragment", "escape_sequence")):
+        if is_text:
+            yield TextPiece(unescaped("".join(map(source_of, children)).replace("\r\n", "\n")))
+            continue
+        for child in children:
+            if child.type == "template_substitution" and child.named_children:
+                yield from pieces(child.named_children[0], values, steps + 1)
 
 
 def _is_text(node: Node) -> bool:
