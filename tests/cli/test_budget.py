@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,8 @@ def test_a_page_names_the_highest_accounts_and_the_prompts(cli: Cli) -> None:
     assert accounts == [("bob", "blocked", 6 * USD, 0), ("alice", "warned", 4 * USD, USD // 2), (None, "ok", 0, 0)]
     out = cli("budget", "show", "extraction").out
     assert "extraction  $5 a month (Europe/Berlin) for each user" in out
+    for row in (r"bob +blocked +\$6 ", r"\(no user\) +ok +\$0 "):
+        assert re.search(rf"(?m)^ *{row}", out)
     for line in ("warns at   80%", "prompts    tri*, gone: triage", "webhook    the address in SPEND_HOOK"):
         assert line in out.splitlines()
     assert [line.split()[:2] for line in out.splitlines()[-3:]] == [
