@@ -70,11 +70,12 @@ def moves_between(git: Git, trust: LabelTrust, base: str, head: str | None) -> l
     made = {id_: int(moment) for moment, id_, _ in fields if moment.isdecimal()}
     wanted = {id_ for id_, moment in made.items() if moment > since and (until is None or moment <= until)}
     chains = LabelTags((GitRef(ref, id_) for _, id_, ref in fields), trust).chains.values()
-    tags = {tag.object: tag for chain in chains for tag in chain.values()}
-    read = read_events(git, [tag for id_, tag in tags.items() if id_ in wanted], trust)
+    tags = [tag for chain in chains for tag in chain.values()]
+    read = read_events(git, [tag for tag in tags if tag.object in wanted], trust)
     events = [each for each in read if isinstance(each, LabelEvent) and other_workspace(git, each) is None]
     # After a rename that is the last event under the earlier id.
-    before = read_events(git, [tags[each.previous] for each in events if each.previous in tags], trust)
+    previous = {each.previous for each in events}
+    before = read_events(git, [tag for tag in tags if tag.object in previous], trust)
     versions = {each.oid: each.version for each in before if isinstance(each, LabelEvent) and each.is_live}
     moves = [LabelMove(each, versions.get(each.previous or "")) for each in events]
     return sorted(moves, key=lambda move: (move.event.prompt, move.event.label, move.event.n))

@@ -282,6 +282,7 @@ def test_labels_moved_after_base_are_told(pull: Pull, monkeypatch: pytest.Monkey
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-02T11:00:00+00:00")
     with open_workspace(pull.root, {}, on_warning=lambda _: None) as workspace:
         workspace.labels.set("other@staging", head[:12], reason="try it")
+    pull.git("tag", "prompt/zzz@staging/1", "prompt/other@staging/1")  # the same tag by a name that is not its own
     pull.write("prompts/other.prompt.yaml", "messages: [{role: user, content: Not committed}]\n")
     (move,) = pull.data(is_evaluated=False)["label_moves"]
     assert (move["prompt"], move["label"], move["action"], move["reason"]) == ("other", "staging", "set", "try it")
