@@ -143,12 +143,6 @@ def _check_parameters(given: Mapping[str, Any]) -> None:
         raise UsageError(f"parameters: {problem.message}", hint=problem.hint)
 
 
-def is_parameter(name: str) -> bool:
-    """Return True if this is the name of a parameter that a prompt may set."""
-    found = structure_of("prompt", "parameters").check_data({name: None}, Place("parameters"))
-    return all(problem.code != "unknown-key" for problem in found)
-
-
 def make_target(
     context: Context,
     prompt: Prompt,

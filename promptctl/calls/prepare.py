@@ -13,15 +13,23 @@ from promptctl.calls.call import (
     Target,
     check_schemas,
     formats_for,
-    is_parameter,
     masking,
     merge_parameters,
     refused,
 )
 from promptctl.context import Context
-from promptctl.errors import InputError, InvalidFiles, ModelConfigurationError, PromptInactive, RenderError, UsageError
+from promptctl.errors import (
+    InputError,
+    InvalidFiles,
+    ModelConfigurationError,
+    Place,
+    PromptInactive,
+    RenderError,
+    UsageError,
+)
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.files.wording import shown
+from promptctl.formats.schemas import structure_of
 from promptctl.log.records import Content, Drawn, Source
 from promptctl.prompts.inputs import as_inputs
 from promptctl.prompts.prompt import Prompt
@@ -218,12 +226,18 @@ def _way_of(name: str) -> str:
     """Return the way to give a value that is no option: in the ref, among the parameters, or as an input."""
     if name in ("version", "label"):
         return "it is part of the ref: support/triage@v7, support/triage@production"
-    if is_parameter(name):
+    if _is_parameter(name):
         return f'it is one of the parameters: parameters={{"{name}": …}}'
     if name == "provider":
         return 'it begins the model\'s id: model="openai/gpt-4o-mini"'
     inputs = f'the inputs of a prompt are one mapping, after its ref: {{"{name}": …}}'
     return did_you_mean(name, _TAKEN) or f"{inputs}; the options are {', '.join(_TAKEN)}"
+
+
+def _is_parameter(name: str) -> bool:
+    """Return True if this is the name of a parameter that a prompt may set."""
+    found = structure_of("prompt", "parameters").check_data({name: None}, Place("parameters"))
+    return all(problem.code != "unknown-key" for problem in found)
 
 
 def _check_fallbacks(fallbacks: Sequence[str]) -> None:

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 from promptctl.files.tree import MAX_BYTES, is_lfs_pointer
-from promptctl.git.objects import GitObject
+from promptctl.git.objects import FolderEntry, GitObject
 from promptctl.git.repository import Git
-from promptctl.git.trees import CommitTree, FolderEntry
+from promptctl.git.trees import CommitTree
 
 TREES_KEPT = 8
 _FILES_KEPT, _FILE_KEPT_BYTES = 64, 64 << 10

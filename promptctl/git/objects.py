@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptctl.errors import GitError, HistoryIncomplete
 from promptctl.git.commands import REFETCH, Commands
@@ -39,6 +39,13 @@ class GitObject:
     kind: str
     size: int
     data: bytes | None
+
+
+class FolderEntry(NamedTuple):
+    """The mode, in octal, and the object of what a folder has under one name."""
+
+    mode: str
+    id: str
 
 
 class _Stopped(Exception):
@@ -205,3 +212,15 @@ def _batch(names: Iterator[str]) -> Iterator[str]:
 def is_object_id(text: str) -> bool:
     """Return True for a full object id: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits."""
     return len(text) in (40, 64) and not text.strip("0123456789abcdef")
+
+
+def folder_entries(tree: bytes, id_bytes: int) -> dict[str, FolderEntry]:
+    """Read a tree object: `<mode> <name>`, a null byte and the bytes of an id, again and again."""
+    found: dict[str, FolderEntry] = {}
+    at = 0
+    while at < len(tree):
+        end = tree.index(b"\0", at)
+        mode, _, name = tree[at:end].partition(b" ")
+        at = end + 1 + id_bytes
+        found[name.decode("utf-8", "surrogateescape")] = FolderEntry(mode.decode(), tree[end + 1 : at].hex())
+    return found

@@ -8,7 +8,7 @@ import os
 import stat
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 from promptctl.errors import GitError, Place, WorkspaceError, printable
 from promptctl.files.names import DEFAULT_PLACES, SETTINGS, PromptPlaces
@@ -26,6 +26,7 @@ from promptctl.files.tree import (
 )
 from promptctl.files.wording import count
 from promptctl.git.commands import REFETCH
+from promptctl.git.objects import FolderEntry, folder_entries
 
 if TYPE_CHECKING:
     import io
@@ -44,13 +45,6 @@ _SPLIT = 'split it: texts into partials ({% include "name.j2" %}), cases into ro
 _READ_BYTES = 1 << 20
 # Beyond any file that is read: a sparse one of terabytes takes no space on the disk.
 _MOST_HASHED = 1 << 30
-
-
-class FolderEntry(NamedTuple):
-    """The mode, in octal, and the object of what a folder has under one name."""
-
-    mode: str
-    id: str
 
 
 def left_out(tree: Tree, is_meant: Callable[[str], object], noun: str) -> str | None:
@@ -335,7 +329,7 @@ class CommitTree:
 
     def keep_folder(self, folder: str, data: bytes) -> dict[str, FolderEntry]:
         """Keep a folder, given as the bytes of its tree object; return its entries. Raises `ValueError` if damaged."""
-        found = self._folders[folder] = _entries(data, len(self.commit) // 2)
+        found = self._folders[folder] = folder_entries(data, len(self.commit) // 2)
         return found
 
     def _tree_id(self, folder: str) -> str | None:
@@ -347,18 +341,6 @@ class CommitTree:
         if commit is None or commit.data is None or commit.kind != "commit":
             raise GitError(f"commit {self.commit} is not in the repository", hint=REFETCH)
         return commit.data[5 : 5 + len(self.commit)].decode()  # after the word `tree`
-
-
-def _entries(tree: bytes, id_bytes: int) -> dict[str, FolderEntry]:
-    """Read a tree object: `<mode> <name>`, a null byte and the bytes of an id, again and again."""
-    found: dict[str, FolderEntry] = {}
-    at = 0
-    while at < len(tree):
-        end = tree.index(b"\0", at)
-        mode, _, name = tree[at:end].partition(b" ")
-        at = end + 1 + id_bytes
-        found[name.decode("utf-8", "surrogateescape")] = FolderEntry(mode.decode(), tree[end + 1 : at].hex())
-    return found
 
 
 def blob_id(data: bytes, like: str) -> str:
