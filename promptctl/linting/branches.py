@@ -44,7 +44,8 @@ def _false_in(branch: Branch, judge: _Judge) -> tuple[Condition, str] | None:
     for condition in conditions:
         if judge.is_true(condition) is False:
             return condition, judge.why(condition)
-    known = {each for each in holds if _is_of_one_value(each) or branch.kind == "elif"}
+    is_elif = branch.kind == "elif"
+    known = {each for each in holds if _is_of_one_value(each) or (is_elif and not _is_of_either(each))}
     for condition in conditions:
         if condition.kind != "constant" and condition.negated() in known:
             return condition, "the same was tested before"
@@ -54,6 +55,7 @@ def _false_in(branch: Branch, judge: _Judge) -> tuple[Condition, str] | None:
 def _contradicting(conditions: Sequence[Condition], judge: _Judge) -> tuple[Condition, str] | None:
     """Return the condition that leaves a value nothing to be, of all that must hold at once."""
     equal = [each for each in conditions if each.kind == "equal" and _is_of_one_value(each)]
+    equal.sort(key=lambda each: each.text != "is")  # 1 and `true` are equal: what is one of them itself says more
     unequal = [
         each for each in conditions if each.kind == "not" and each.parts[0].kind == "equal" and _is_of_one_value(each)
     ]
@@ -78,6 +80,10 @@ def _is_of_one_value(condition: Condition) -> bool:
     if condition.kind == "other" or condition.is_of_either or not {ITEM, VALUE}.isdisjoint(condition.path):
         return False
     return all(map(_is_of_one_value, condition.parts))
+
+
+def _is_of_either(condition: Condition) -> bool:
+    return condition.is_of_either or any(map(_is_of_either, condition.parts))
 
 
 class _Judge:

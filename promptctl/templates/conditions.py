@@ -13,6 +13,7 @@ _TYPES = {
     "string": "string", "lower": "string", "upper": "string", "number": "number", "float": "number",
     "integer": "integer", "boolean": "boolean", "mapping": "object", "sequence": "array", "iterable": "array",
 }  # fmt: skip
+_SAME = {"true": True, "false": False, "none": None}
 _COMPARISONS = {
     "eq": "eq", "equalto": "eq", "==": "eq", "ne": "ne", "!=": "ne", "in": "in",
     "gt": "gt", "greaterthan": "gt", ">": "gt", "ge": "gteq", ">=": "gteq",
@@ -27,10 +28,10 @@ def tested(reader: Reader, name: str, value: Origin, given: Sequence[nodes.Expr]
         reader.use(value, "defined", line)
         defined = asked("defined", value) if value.path else None
         return defined if defined is None or name == "defined" else defined.negated()
-    if name == "none":
+    same = literal(given[0]) if name == "sameas" and given else _SAME.get(name, NO_LITERAL)
+    if same is None:
         reader.use(value, "null", line)
         return asked("equal", value, None) if value.path else None
-    same = name == "true" if name in ("true", "false") else literal(given[0]) if name == "sameas" and given else None
     if isinstance(same, bool):
         reader.use(value, "is", line, ["boolean"])
         return asked("equal", value, same, text="is") if value.path else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from jinja2 import nodes
@@ -205,7 +206,7 @@ class Expressions(NodeVisitor):
         with self.under(condition):
             value = under(self.value(node.expr1), condition)
         if node.expr2 is None:
-            return value
+            return replace(value, is_either=True)
         with self.under(condition.negated()):
             other = under(self.value(node.expr2), condition.negated())
         return self._either(value, other, node.lineno)

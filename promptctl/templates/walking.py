@@ -19,6 +19,9 @@ from promptctl.templates.origins import sources
 _MOST_CALLS = 200
 _ALWAYS = Condition("constant", values=(True,))
 
+# The variables at the end of a branch, and under which conditions one gets there.
+_End = tuple[dict[str, Origin], tuple[Condition, ...]]
+
 
 def walk(text: str) -> tuple[Event, ...]:
     """Return the events of a template that needs the parser. Raises `BadTemplate`."""
@@ -74,22 +77,45 @@ class _Walk(NodeVisitor):
 
     def visit_If(self, node: nodes.If) -> None:
         with self._expressions.under():
-            outer, scopes = self._expressions.scope, []
+            outer, before = self._expressions.scope, len(self._expressions.holds)
+            ends: list[_End] = []
             for number, branch in enumerate((node, *node.elif_)):
+                self._expressions.scope = dict(outer)
                 condition = self._expressions.condition(branch.test)
                 kind: Literal["if", "elif"] = "elif" if number else "if"
                 self._add(Branch(condition=condition, kind=kind, line=branch.lineno))
                 with self._expressions.under(condition):
-                    self._expressions.scope = dict(outer)
                     self.statements(branch.body)
-                    scopes.append(self._expressions.scope)
+                    ends.append((self._expressions.scope, self._expressions.holds[before:]))
                 self._expressions.deny(condition)
             self._expressions.scope = dict(outer)
             if node.else_:
                 line = node.else_[0].lineno
                 self._add(Branch(condition=_ALWAYS, kind="else", line=line))
                 self.statements(node.else_)
-            self._expressions.scope = _merged([*scopes, self._expressions.scope])
+            ends.append((self._expressions.scope, self._expressions.holds[before:]))
+            self._expressions.scope = outer
+            self._expressions.scope = self._merged(ends)
+
+    def _merged(self, ends: Sequence[_End]) -> dict[str, Origin]:
+        """Return the variables after branches that end so; of one set differently in each, only the sources are known.
+
+        One that a branch does not set is the input of that name where it went through that branch.
+        """
+        merged: dict[str, Origin] = {}
+        for name in dict.fromkeys(name for scope, _ in ends for name in scope):
+            values = [scope[name] for scope, _ in ends if name in scope]
+            unset = [holds for scope, holds in ends if name not in scope]
+            if unset:
+                given = self._expressions.value(nodes.Name(name, "load"))
+                if given.path:
+                    either = (Condition("or", parts=tuple(Condition("and", parts=each) for each in unset)),)
+                    holds = unset[0] if len(unset) == 1 else either
+                    merged[name] = Origin(given.path, sources([given, *values]), holds=holds, is_either=True)
+            else:
+                is_one = all(value == values[0] for value in values)
+                merged[name] = values[0] if is_one else Origin(sources=sources(values))
+        return merged
 
     def visit_For(self, node: nodes.For) -> None:
         expressions = self._expressions
@@ -202,14 +228,3 @@ class _Walk(NodeVisitor):
             yield
         finally:
             self._expressions.scope = outer
-
-
-def _merged(scopes: Sequence[dict[str, Origin]]) -> dict[str, Origin]:
-    """Return the variables that every branch has set; of one set differently in each, only the sources are known."""
-    merged: dict[str, Origin] = {}
-    for name in scopes[0]:
-        values = [scope[name] for scope in scopes if name in scope]
-        if len(values) == len(scopes):
-            is_one = all(value == values[0] for value in values)
-            merged[name] = values[0] if is_one else Origin(sources=sources(values))
-    return merged

@@ -67,6 +67,7 @@ class TestNeeded:
             "{% if note is iterable %}x{% endif %}",
             "{% if note is true %}x{% else %}{{ note }}{% endif %}",
             "{{ {'a': 1}[note] }}",
+            "{% if note is not sameas none %}{{ note }}{% endif %}",
         ],
     )
     def test_an_optional_input_that_every_call_needs(self, content: str) -> None:
@@ -88,6 +89,10 @@ class TestNeeded:
             "{% if other and note is defined %}{{ note }}{% endif %}",
             "{% if other == 'long' %}{{ note }}{% endif %}",
             "{% if note is string %}{{ note }}{% endif %}",
+            "{% if other %}{% set note = 'a' %}{% endif %}{{ note }}",
+            "{% if note is defined %}{% set other = note %}{% elif other %}{% set note = 1 %}{% endif %}{{ note }}",
+            "{% if note is not defined %}{% set note = 'a' %}{% endif %}{{ note }}{% include './a.j2' %}",
+            "{% if note is defined %}{{ note }}{% elif other %}x{% else %}{% set note = 'b' %}{% endif %}{{ other }}",
             "{% if note is true or note is sameas false or note is sameas other %}x{% endif %}",
         ],
     )
