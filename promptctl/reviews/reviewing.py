@@ -106,7 +106,7 @@ def _read(
         ),
         taken_away=(
             *taken_away(changes.datasets, changes.prompts, changes.stale),
-            *looser_outputs(changes.datasets, changes.prompts, changes.tests),
+            *looser_outputs(changes.datasets, changes.prompts, changes.tests, changes.stale),
             *tests_behind(moments, changes, reading),
             *own_judges,
             *undecided,

@@ -69,15 +69,20 @@ def taken_away(
 
 
 def looser_outputs(
-    datasets: Sequence[DatasetReview], prompts: Sequence[PromptReview], tests: Mapping[str, Sequence[str]]
+    datasets: Sequence[DatasetReview],
+    prompts: Sequence[PromptReview],
+    tests: Mapping[str, Sequence[str]],
+    stale: Mapping[str, Sequence[str]],
 ) -> Iterator[str]:
     """Yield each prompt that may reply what BASE's output schema refuses, and has `tests`; as `taken_away`.
 
-    A reply that does not fit its prompt's output schema fails every case, whatever its dataset asserts.
+    A reply that does not fit its prompt's output schema fails every case, whatever its dataset asserts. A removed
+    prompt that nothing tested has no successor here.
     """
     by_id = {prompt.id: prompt for prompt in prompts}
     sides = {prompt.id: prompt.base for prompt in prompts}
-    sides |= {new: by_id[old].base for old, new in successors(datasets, prompts).items()}
+    tested = {*stale, *(id_ for each in datasets for id_ in each.tested)}
+    sides |= {new: by_id[old].base for old, new in successors(datasets, prompts).items() if old in tested}
     for id_, base in sides.items():
         head = by_id[id_].head
         if base is None or head is None or not tests.get(id_) or base.output.schema is None:

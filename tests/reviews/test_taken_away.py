@@ -247,6 +247,9 @@ def test_a_schema_that_refuses_less_asks_less_of_every_case(pull: Pull) -> None:
     base = pull.commit("No test")
     pull.write("prompts/triage.prompt.yaml", TRIAGE)
     assert told() == []
+    unlike(pull)
+    pull.dataset(case(1), prompt="sort")
+    assert told() == []
 
 
 def test_a_strict_xfail_is_among_the_changes_and_one_no_longer_strict_asks_less(pull: Pull) -> None:
