@@ -87,9 +87,11 @@ def looser_outputs(
         head = by_id[id_].head
         if base is None or head is None or not tests.get(id_) or base.output.schema is None:
             continue
-        if told := [
-            f"{each.name}: {each.reason}" for each in diff_prompts(base, head).breaks_consumers if each.part == "output"
-        ]:
+        diff = diff_prompts(base, head)
+        changes = diff.output.schema if diff.output is not None else ()
+        narrowed = {(each.path, each.text) for each in changes if each.effect == "narrowed"}
+        breaks = [(each.name, each.reason) for each in diff.breaks_consumers if each.part == "output"]
+        if told := [f"{name}: {reason}" for name, reason in breaks if (name, reason) not in narrowed]:
             yield f"replies to {id_} may be what the output schema of BASE refuses ({name_some(told)})"
 
 

@@ -236,6 +236,15 @@ def test_a_schema_that_refuses_less_asks_less_of_every_case(pull: Pull) -> None:
     pull.write("prompts/shared/out.schema.yaml", schema.replace("required: [label]", "required: []"))
     said = "replies to triage may be what the output schema of BASE refuses"
     assert told() == [f"{said} ($.label: need not be there now)"]
+    closed = schema.replace("required: [label]", "required: []\nadditionalProperties: false")
+    pull.write("prompts/shared/out.schema.yaml", closed)
+    base, before = pull.commit("Close it"), base
+    pull.write("prompts/shared/out.schema.yaml", closed.replace("label: {type: string}", ""))
+    assert told() == []  # which refuses more
+    pull.write("prompts/shared/out.schema.yaml", closed.replace("{label:", "{why: {type: string}, label:"))
+    assert told() == []
+    base = before
+    pull.git("reset", "--quiet", "--hard", base)
     pull.write("prompts/triage.prompt.yaml", TRIAGE)
     assert told() == [f"{said} (schema: replies were JSON of a schema and are free text now)"]
     rename(pull, TRIAGE.replace("Say one word.", "Say one word only."))
