@@ -27,6 +27,7 @@ class CodeDraft:
     is_template: bool = False
     has_markup: bool = False
     _names: dict[object, str] = field(default_factory=dict)
+    _places: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Add messages, and a placeholder for each stretch of those that stay in the code."""
@@ -46,6 +47,10 @@ class CodeDraft:
         if self.has_markup and not self.is_template:
             found["template"] = "none"
         return {**found, "messages": _changed(self.messages, lambda text: self._written(text[1]))}
+
+    def ordered_values(self) -> dict[str, str]:
+        """Return the values in the order in which the statements of the code evaluate them."""
+        return dict(sorted(self.values.items(), key=lambda each: self._places[each[0]]))
 
     def sample(self) -> dict[str, Any]:
         """Return values that no text holds, one for each that the code gives."""
@@ -79,6 +84,7 @@ class CodeDraft:
             self._names[key] = name = self._free(wish(hole.value))
             self.inputs[name] = {"type": type_}
             self.values[name] = hole.code
+            self._places[name] = (hole.origin.lineno, hole.origin.col_offset)
         return self._names[key]
 
     def _free(self, name: str) -> str:

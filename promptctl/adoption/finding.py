@@ -196,7 +196,7 @@ class FileFinder:
             what=what,
             names=wishes(self._file, node, [*(each.name for each, _ in read.definitions), self._kept_in(node, shape)]),
             data={**draft.data(), **settings.data},
-            values=draft.values if read.rewrite is not None else {n: draft.values.get(n, n) for n in draft.inputs},
+            values=draft.ordered_values() if read.rewrite else {n: draft.values.get(n, n) for n in draft.inputs},
             sample=sample,
             expected=draft.expected(sample),
             rewrite=read.rewrite,

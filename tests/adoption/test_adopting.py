@@ -384,6 +384,17 @@ def ask(client, rows, row):
 """,
         lambda program, client: program.ask(client, [1, 2, 3, 4], ["a", "b"]),
     ),
+    "calls of an earlier line for a later message": (
+        """\
+def ask(client, rows):
+    question = f"Say {rows.pop()}"
+    client.chat.completions.create(model="m", messages=[
+        {"role": "system", "content": f"Be {rows.pop()}"},
+        {"role": "user", "content": question},
+    ])
+""",
+        lambda program, client: program.ask(client, [1, 2]),
+    ),
     "a value that a caller changes at a yield": (
         """\
 def ask(client, row):
