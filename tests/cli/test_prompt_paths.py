@@ -100,7 +100,7 @@ def test_a_workspace_of_files_at_the_top_alone(github: Path, cli: Cli) -> None:
     assert cli("run", "short", "-i", "version=1", "-m", "echo/echo").out == "Notes of 1\n"
     for name in ("notes", "short", "link"):
         (github / f"{name}.prompt.yml").unlink()
-    assert "write one to <id>.prompt.yml" in cli("list").err
+    assert "promptctl new ID begins one, ID.prompt.yml" in cli("list").err
 
 
 def test_what_is_wrong_with_places_is_said(github: Path, cli: Cli) -> None:
