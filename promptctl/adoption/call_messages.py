@@ -341,6 +341,7 @@ def _may_change(node: ast.AST, names: frozenset[str]) -> bool:
             if called not in _SAYING or (isinstance(each.func, ast.Attribute) and roots(each.func) & names):
                 return True
         is_stored = isinstance(each, ast.Attribute | ast.Subscript) and not isinstance(each.ctx, ast.Load)
-        if is_stored or isinstance(each, ast.AugAssign):
+        is_sum = isinstance(each, ast.AugAssign) and not isinstance(each.value, ast.Constant)  # as of two lists
+        if is_stored or is_sum:
             return True
     return False

@@ -10,8 +10,8 @@ _LOUD = (
 )
 
 
-# Calls that make a text or a number of what they are given, and use nothing up.
-_HARMLESS = frozenset(("str", "len", "repr", "int", "float", "bool", "round", "abs", "format", "json.dumps"))
+# Calls that make a text or numbers of what they are given, and use nothing up.
+_HARMLESS = frozenset(("str", "len", "repr", "int", "float", "bool", "round", "abs", "format", "range", "json.dumps"))
 
 
 _OF_TEXTS = frozenset(
@@ -28,7 +28,7 @@ def is_loud(node: ast.AST) -> bool:
 
 
 def is_harmless(node: ast.AST) -> bool:
-    """Return True for a call that only makes a text or a number of what it is given."""
+    """Return True for a call that only makes a text or numbers of what it is given."""
     if not isinstance(node, ast.Call):
         return False
     name = dotted(node.func) or (node.func.attr if isinstance(node.func, ast.Attribute) else "")

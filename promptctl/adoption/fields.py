@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from promptctl.adoption.expressions import dotted, is_loud
 from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, formatted, holes, joined
@@ -194,12 +194,25 @@ def jinja(template: str, values: dict[str, ast.expr], hole: MakeHole, node: ast.
 
 
 def _evaluated_alike(parts: list[TextPart], given: Iterable[ast.expr], node: ast.AST) -> Text:
-    """Return the text of the parts. Raises `NotCertain` if its values are not evaluated as what is given was."""
+    """Return the text of the parts. Raises `NotCertain` if its values are not evaluated as what is given was.
+
+    Values that call nothing may stand there in any order, as long as it is between the same calls.
+    """
     ordered = dict.fromkeys(each for each in given if not isinstance(each, ast.Name | ast.Constant))
-    found = [part for hole in holes(parts) for part in ast.walk(hole.value) if part in ordered]
-    if found != list(ordered) and any(map(is_loud, ordered)):
+    distinct = {hole.key: hole for hole in holes(parts)}.values()
+    found = [part for hole in distinct for part in ast.walk(hole.value) if part in ordered]
+    calls = [each for each in ordered if is_loud(each)]
+    if [each for each in found if each in calls] != calls or not set(_placed(found)) <= set(_placed(ordered)):
         raise NotCertain("its values call code, and do not stand in the text once each in their order", node)
     return joined(parts)
+
+
+def _placed(values: Iterable[ast.expr]) -> Iterator[tuple[ast.expr, int]]:
+    """Yield each value with the number of those up to it that call code."""
+    calls = 0
+    for each in values:
+        calls += is_loud(each)
+        yield each, calls
 
 
 def _item(value: ast.expr, key: str | int) -> ast.expr:

@@ -384,6 +384,32 @@ def ask(client, rows, row):
 """,
         lambda program, client: program.ask(client, [1, 2, 3, 4], ["a", "b"]),
     ),
+    "calls that are tried again": (
+        """\
+def ask(client, rows, row):
+    text = f"Say {rows} and {row[0]}"
+    for attempt in range(2):
+        client.chat.completions.create(model="m", messages=[
+            {"role": "system", "content": "Be kind."}, {"role": "user", "content": text}])
+
+def again(client, row):
+    text = f"Say it to {row[0]}"
+    attempt = 0
+    while attempt < 2:
+        attempt += 1
+        client.chat.completions.create(model="m", messages=[
+            {"role": "system", "content": "Be kind."}, {"role": "user", "content": text}])
+""",
+        lambda program, client: (program.ask(client, [1], [2]), program.again(client, [3])),
+    ),
+    "values in a different order beside a call": (
+        """\
+def ask(client, row, user):
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content":
+        "Say {c} to {a} and {a} in {b} {a}".format(a=row[0], c=row[1], d=row[2], b=user.get("lang"))}])
+""",
+        lambda program, client: program.ask(client, [1, 2, 3], {"lang": "de"}),
+    ),
     "calls of an earlier line for a later message": (
         """\
 def ask(client, rows):
