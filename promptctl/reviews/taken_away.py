@@ -12,6 +12,7 @@ from promptctl.reviews.changes import Changes
 from promptctl.reviews.dataset_changes import DatasetReading
 from promptctl.reviews.range import ReviewRange
 from promptctl.reviews.review import DatasetReview, PromptReview, ReviewedCase
+from promptctl.schemas.json_schema import check_schema
 
 _MOST = 20
 _Test = Callable[[ReviewedCase, ReviewedCase], bool]
@@ -85,7 +86,9 @@ def looser_outputs(
     sides |= {new: by_id[old].base for old, new in successors(datasets, prompts).items() if old in tested}
     for id_, base in sides.items():
         head = by_id[id_].head
-        if base is None or head is None or not tests.get(id_) or base.output.schema is None:
+        if base is None or head is None or not tests.get(id_):
+            continue
+        if base.output.schema is None or check_schema(base.output.schema):  # with one that is none nothing is asked
             continue
         diff = diff_prompts(base, head)
         changes = diff.output.schema if diff.output is not None else ()

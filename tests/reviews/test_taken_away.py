@@ -252,6 +252,12 @@ def test_a_schema_that_refuses_less_asks_less_of_every_case(pull: Pull) -> None:
     assert told() == [f"{said.replace('triage', 'sort')} (schema: replies were JSON of a schema and are free text now)"]
     pull.write("prompts/shared/out.schema.yaml", schema.replace("string", "string, minLength: 2"))
     assert told() == []
+    pull.write("prompts/triage.prompt.yaml", typed)
+    pull.dataset(case(1))
+    pull.write("prompts/shared/out.schema.yaml", schema.replace("object", "objekt"))
+    base = pull.commit("No schema")
+    pull.write("prompts/shared/out.schema.yaml", schema)
+    assert told() == []
     pull.git("rm", "--quiet", "datasets/triage.yaml")
     base = pull.commit("No test")
     pull.write("prompts/triage.prompt.yaml", TRIAGE)
