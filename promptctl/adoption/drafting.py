@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptctl.adoption.expressions import is_loud
 from promptctl.adoption.texts import CodeMessage, Entry, Hole, Text, TextChoice, TextPart, wish
 from promptctl.files.free_names import first_free
 from promptctl.template_languages.input_names import input_name
@@ -27,7 +28,7 @@ class CodeDraft:
     is_template: bool = False
     has_markup: bool = False
     _names: dict[object, str] = field(default_factory=dict)
-    _places: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _holes: dict[str, Hole] = field(default_factory=dict)
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Add messages, and a placeholder for each stretch of those that stay in the code."""
@@ -49,8 +50,10 @@ class CodeDraft:
         return {**found, "messages": _changed(self.messages, lambda text: self._written(text[1]))}
 
     def ordered_values(self) -> dict[str, str]:
-        """Return the values in the order in which the statements of the code evaluate them."""
-        return dict(sorted(self.values.items(), key=lambda each: self._places[each[0]]))
+        """Return the values in the order in which the statements of the code evaluate them, if one calls something."""
+        places = {name: (each.origin.lineno, each.origin.col_offset) for name, each in self._holes.items()}
+        is_free = not any(is_loud(each.value) for each in self._holes.values())
+        return self.values if is_free else {name: self.values[name] for name in sorted(places, key=places.__getitem__)}
 
     def sample(self) -> dict[str, Any]:
         """Return values that no text holds, one for each that the code gives."""
@@ -84,7 +87,7 @@ class CodeDraft:
             self._names[key] = name = self._free(wish(hole.value))
             self.inputs[name] = {"type": type_}
             self.values[name] = hole.code
-            self._places[name] = (hole.origin.lineno, hole.origin.col_offset)
+            self._holes[name] = hole
         return self._names[key]
 
     def _free(self, name: str) -> str:
