@@ -279,15 +279,25 @@ class PromptPlacement:
             head = _head(each)
             is_handed = not is_fixed and _may_change(head, roots(hole.value))
             if is_handed and (isinstance(hole.value, ast.Name) or not is_loud(head)):
-                raise NotCertain(f"line {each.lineno} may change `{hole.code}` before it is sent", hole.value)
+                why = f"line {each.lineno} may change `{hole.code}` before it is sent"
+                raise NotCertain(why, hole.value, self._hint(hole, each))
             if is_loud(head) and (is_handed or is_loud(hole.value) or not (is_fixed or _is_saying(head))):
                 order, other = ("before", "after") if origin is earlier else ("after", "before")
                 raise NotCertain(
                     f"`{ast.unparse(hole.value)}` is evaluated {order} line {each.lineno}, and would be {other} it: "
                     "that line calls code which may change it",
                     hole.value,
-                    f"move line {each.lineno}, or write the text at the call",
+                    self._hint(hole, each),
                 )
+
+    def _hint(self, hole: Hole, between: ast.stmt) -> str:
+        hint = f"move line {between.lineno}, or write the text at the call"
+        if not isinstance(hole.value, ast.Name) or hole.value not in self.file.parents:
+            return hint
+        parameter = self.names.parameter(self.file, hole.value)
+        if parameter is None or parameter.annotation is not None:
+            return hint
+        return f"{hint}, or, if it is always a text, say so (`{parameter.arg}: str`)"
 
     def _named(self, hole: Hole, name: str) -> tuple[ast.Name, ast.AST]:
         """Return a name of a value, and where it stands: one that was made up stands in the value's statement."""

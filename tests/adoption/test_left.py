@@ -470,6 +470,20 @@ def test_it_is_named_with_its_line_and_the_reason(name: str, tmp_path: Path) -> 
     assert (tmp_path / "app/desk.py").read_text(encoding="utf-8") == code
 
 
+def test_an_annotation_says_that_a_parameter_cannot_change(tmp_path: Path) -> None:
+    code = f"""\
+def ask(client, name, row):
+    system = f"You help {{name}}."
+    docs = search(row)
+    {CALL}[{{"role": "system", "content": system}}, {{"role": "user", "content": f"Use {{docs}}."}}])
+"""
+    [left] = adopt(tmp_path, {"app/desk.py": code}).left
+    hint = "move line 3, or write the text at the call, or, if it is always a text, say so (`name: str`)"
+    assert left.hint == hint
+    found = adopt(tmp_path, {"app/desk.py": code.replace("name,", "name: str,")})
+    assert (len(found.prompts), found.left) == (1, ())
+
+
 def test_a_message_under_a_condition_stays_beside_the_others(tmp_path: Path) -> None:
     code = f"""\
 def ask(client, question: str, urgent):
