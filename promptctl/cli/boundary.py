@@ -147,13 +147,14 @@ def _tell_usage(error: Any, arguments: Sequence[str]) -> tuple[int, errors.Usage
         if context.command.name in ("run", "render"):
             name, equals, _ = extra.partition("=")
             hint = f"inputs are given by name: -i {'' if equals and name.isidentifier() else 'NAME='}{quote(extra)}"
-        elif _takes_prompt(context.command):
-            hint = f"did you mean `--prompt {quote(extra)}`? {hint}"
+        elif option := _as_prompt(context.command, extra):
+            hint = f"did you mean `{option}`? {hint}"
     elif context and type(error).__name__ == "MissingParameter" and error.param is not None:
         hint = f"{error.param.help}\n{hint}"
     elif context:
-        if not meant and "No such command" in error.format_message() and _takes_prompt(context.command):
-            meant = [f"--prompt {each}" for each in _QUOTED.findall(error.format_message())]
+        if not meant and "No such command" in error.format_message():
+            given = _QUOTED.findall(error.format_message())
+            meant = [option for each in given if (option := _as_prompt(context.command, each))]
         question = f"did you mean {' or '.join(f'`{each}`' for each in meant)}? " if meant else ""
         hint = _place_of_option(error, context, arguments) or f"{question}{hint}"
     told = errors.UsageError(message, hint=hint)
@@ -161,8 +162,10 @@ def _tell_usage(error: Any, arguments: Sequence[str]) -> tuple[int, errors.Usage
     return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE, told
 
 
-def _takes_prompt(command: Any) -> bool:
-    return any("--prompt" in each.opts for each in command.params)
+def _as_prompt(command: Any, word: str) -> str | None:
+    """Return the option that names a word as the prompt; None if it has none, or no prompt is so named."""
+    has_option = any("--prompt" in each.opts for each in command.params)
+    return f"--prompt {quote(word)}" if has_option and word and not word.startswith("-") else None
 
 
 def _place_of_option(error: Any, context: Any, arguments: Sequence[str]) -> str | None:
