@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _GLOB = frozenset("*?[")
 _NO_TEXTS = frozenset(("prompts", "renames", "hashes", "live", "limit"))
-_MOST = 10**18  # of what SQLite keeps
+_TOO_LARGE = 10**18  # SQLite keeps numbers up to 9.2e18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Filter:
         for name, value in (*texts.items(), *(("prompts", each) for each in self.prompts)):
             if value is not None and not (name == "version" and isinstance(value, int)):
                 check_text(f"`{name}`", value)
-        if any(isinstance(each, int) and abs(each) > _MOST for each in (self.version, self.limit)):
+        if any(isinstance(each, int) and abs(each) >= _TOO_LARGE for each in (self.version, self.limit)):
             raise UsageError("`version` and `limit` are numbers of at most 18 digits")
 
     @property

@@ -60,7 +60,9 @@ def test_a_new_prompt_has_no_id_with_half_of_a_character(workspace: Workspace) -
         workspace.authoring.new("\ud800")
 
 
-@pytest.mark.parametrize("wanted", [{"version": LONG}, {"limit": LONG}], ids=("version", "limit"))
+@pytest.mark.parametrize(
+    "wanted", [{"version": LONG}, {"limit": LONG}, {"limit": 10**18}], ids=("version", "limit", "19 digits")
+)
 def test_a_number_that_the_log_cannot_hold_is_refused(wanted: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="at most 18 digits"):
         Filter(**wanted)
