@@ -57,7 +57,7 @@ def a_number(given: float | None) -> float | None:
 
 def _a_limit(given: int) -> int:
     """Return the number given, or if that is less the most rows that a filter counts, which are all."""
-    return min(given, 10**18)
+    return min(given, 10**18 - 1)
 
 
 Ref = Annotated[
