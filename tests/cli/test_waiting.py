@@ -41,19 +41,19 @@ def test_ctrl_c_while_it_is_loaded_ends_it_without_a_word() -> None:
 
 
 class Terminal:
-    """A terminal that a program runs on; `seen` is set once it has shown `awaited`."""
+    """A terminal that a program runs on; each text of `seen` has an event that is set once it was shown."""
 
     program = (sys.executable, "-m", "promptctl")
 
-    def __init__(self, awaited: str) -> None:
-        self.awaited = awaited
-        self.seen = threading.Event()
+    def __init__(self) -> None:
+        self.seen: dict[str, threading.Event] = {}
 
-    def once_seen(self, answer: Answer) -> Answer:
-        """An answer that is sent no earlier."""
+    def once_seen(self, awaited: str, answer: Answer) -> Answer:
+        """An answer that is sent no earlier than the terminal has shown a text."""
+        seen = self.seen.setdefault(awaited, threading.Event())
 
         async def held(exchange: Exchange) -> None:
-            await asyncio.to_thread(self.seen.wait, 60)
+            await asyncio.to_thread(seen.wait, 60)
             await answer(exchange)
 
         return held
@@ -69,8 +69,9 @@ class Terminal:
                 sent += os.read(ours, 65536).decode(errors="replace")
             except OSError:  # the program has ended
                 break
-            if self.awaited in sent:
-                self.seen.set()
+            for awaited, seen in self.seen.items():
+                if awaited in sent:
+                    seen.set()
         os.close(ours)
         program.wait()
         return sent
@@ -92,8 +93,8 @@ def server(workspace: Path) -> Iterator[OpenAIServer]:
 @pytest.mark.parametrize("option", ["--stream", "--no-stream"])
 @pytest.mark.usefixtures("warm")
 def test_something_moves_until_the_reply_comes(server: OpenAIServer, option: str) -> None:
-    terminal = Terminal("asking local/m")
-    server.script(terminal.once_seen(reply("Hello there")))
+    terminal = Terminal()
+    server.script(terminal.once_seen("asking local/m", reply("Hello there")))
     sent = terminal.run("run", "triage", "-i", "ticket=x", option)
     moving, _, rest = sent.rpartition("\r\x1b[2K")
     assert "asking local/m" in moving
@@ -106,13 +107,14 @@ def test_a_terminal_streams_unless_the_reply_has_to_fit_a_schema(server: OpenAIS
     write(workspace, "prompts/strict.prompt.yaml", TRIAGE + schema)
     for prompt, options in (("triage", []), ("triage", ["--no-stream"]), ("triage", ["--json"]), ("strict", [])):
         server.script(reply('{"a": 1}'))
-        Terminal("").run("run", prompt, "-i", "ticket=x", *options)
+        Terminal().run("run", prompt, "-i", "ticket=x", *options)
     assert [each.body.get("stream", False) for each in server.requests] == [True, False, False, False]
 
 
 def test_a_retry_is_said_on_a_line_of_its_own(server: OpenAIServer) -> None:
-    terminal = Terminal("attempt 2 of 3")
-    server.script(failure(500, "overloaded"), terminal.once_seen(reply("Hello")))
+    terminal = Terminal()
+    overloaded, hello = failure(500, "overloaded"), reply("Hello")
+    server.script(terminal.once_seen("asking", overloaded), terminal.once_seen("attempt 2 of 3", hello))
     sent = terminal.run("run", "triage", "-i", "ticket=x", "--no-stream")
     said = sent.partition("attempt 2 of 3")[2].partition("\r\n")[0]
     assert "overloaded" in said
@@ -133,8 +135,8 @@ def test_a_reply_that_fits_no_schema_is_said_when_it_is_asked_for_again(
 @pytest.mark.usefixtures("warm")
 def test_an_evaluation_moves_before_its_first_reply(server: OpenAIServer, workspace: Path) -> None:
     write(workspace, "datasets/triage.yaml", "prompts: [triage]\ncases: [{id: a, inputs: {ticket: x}, expected: x}]\n")
-    terminal = Terminal("evaluating")
-    server.default = terminal.once_seen(reply("x"))
+    terminal = Terminal()
+    server.default = terminal.once_seen("evaluating", reply("x"))
     assert "evaluating" in terminal.run("eval", "triage")
 
 
@@ -145,13 +147,13 @@ def test_a_dumb_terminal_and_that_of_a_ci_see_no_movement(
 ) -> None:
     monkeypatch.setenv("CI", ci)
     server.script(reply("Hello"))
-    assert "\x1b" not in Terminal("").run("run", "triage", "-i", "ticket=x", term=term)
+    assert "\x1b" not in Terminal().run("run", "triage", "-i", "ticket=x", term=term)
 
 
 @pytest.mark.usefixtures("warm")
 def test_a_name_commands_no_terminal_and_the_line_fits(server: OpenAIServer) -> None:
-    terminal = Terminal("asking local/")
-    server.script(terminal.once_seen(reply("Hello")))
+    terminal = Terminal()
+    server.script(terminal.once_seen("asking local/", reply("Hello")))
     sent = terminal.run("run", "triage", "-i", "ticket=x", "--no-stream", "-m", "local/" + "模" * 60)
     moving = sent.partition("asking local/")[2].partition("\x1b")[0]
     assert 20 < moving.count("模") < 40, "a line of 79 cells"
@@ -229,11 +231,11 @@ def test_nothing_of_it_is_left_where_a_pipe_s_reader_prints(
 @pytest.mark.usefixtures("warm")
 def test_a_warning_after_a_streamed_reply_is_on_a_line_of_its_own(server: OpenAIServer, workspace: Path) -> None:
     server.script(reply("One"), reply("Two"))
-    Terminal("").run("run", "triage", "-i", "ticket=x")
+    Terminal().run("run", "triage", "-i", "ticket=x")
     for side in ("-wal", "-shm"):
         (workspace / f".promptctl/log.db{side}").unlink(missing_ok=True)
     (workspace / ".promptctl/log.db").write_text("no database any more")
-    sent = Terminal("").run("run", "triage", "-i", "ticket=x")
+    sent = Terminal().run("run", "triage", "-i", "ticket=x")
     assert "Two\r\nwarning: the log was damaged" in sent
 
 
