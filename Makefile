@@ -21,7 +21,7 @@ demo: $(VENV)/.ready  ## the main job, with no key and no network
 # Neighbours run in one process, as far as work is even: they share what is imported and made once.
 test: $(VENV)/.ready  ## the whole suite; on two cores, as tests wait for disks and processes
 	@$(BIN)/python -m tests.compiled
-	@$(BIN)/python -m pytest -n 4 --dist worksteal
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 coverage: $(VENV)/.ready  ## the whole suite, measured; fails below the floor in pyproject.toml
 	@rm -f .coverage .coverage.*
