@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from log import Measurement, Report, an_execution, measure
+from model_server import model_server
 
 from promptctl.errors import BudgetReached
 from promptctl.formats.budget_rules import BudgetRule
@@ -36,7 +37,7 @@ RULE = BudgetRule("calls", "calls", LIMIT, per="day", each="user", timezone="Eur
 SETTINGS = """\
 model: local/m
 models:
-  "local/*": {{api_base: "http://127.0.0.1:{port}/v1"}}
+  "local/*": {{api_base: "{address}"}}
 prices:
   local/m: {{input: 1, output: 1}}
 log:
@@ -134,17 +135,11 @@ def measure_million(folder: Path, report: Report, options: argparse.Namespace) -
 
 
 def measure_calls(folder: Path, report: Report, _options: argparse.Namespace) -> None:
-    server = [sys.executable, str(Path(__file__).with_name("model_server.py")), "--latency-ms", "50"]
-    with subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        port = int(running.stdout.readline())
-        try:
-            costs: dict[str, list[float]] = {"off": [], "budgets": []}
-            for _ in range(3):
-                for kind, times in costs.items():
-                    times.append(cpu_of_calls(folder / kind, port, has_budgets=kind == "budgets"))
-        finally:
-            running.terminate()
+    with model_server(50) as address:
+        costs: dict[str, list[float]] = {"off": [], "budgets": []}
+        for _ in range(3):
+            for kind, times in costs.items():
+                times.append(cpu_of_calls(folder / kind, address, has_budgets=kind == "budgets"))
     off, budgets = (min(times) for times in costs.values())
     report.tell(
         f"{CALLS:,} calls, {AT_ONCE} at once: rows and two budgets",
@@ -153,10 +148,10 @@ def measure_calls(folder: Path, report: Report, _options: argparse.Namespace) ->
     )
 
 
-def cpu_of_calls(folder: Path, port: int, *, has_budgets: bool) -> float:
+def cpu_of_calls(folder: Path, address: str, *, has_budgets: bool) -> float:
     (folder / "prompts").mkdir(parents=True, exist_ok=True)
     (folder / "prompts/p.prompt.yaml").write_text(PROMPT)
-    settings = SETTINGS.format(port=port, active=str(has_budgets).lower())
+    settings = SETTINGS.format(address=address, active=str(has_budgets).lower())
     (folder / "promptctl.yaml").write_text(settings + (BUDGETS if has_budgets else ""))
 
     async def ask() -> float:

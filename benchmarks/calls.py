@@ -19,11 +19,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from model_server import model_server
 
 import promptctl
 
@@ -127,19 +128,6 @@ def make_calls(way: str, client: OpenAi | Promptctl, calls: int, at_once: int) -
     os._exit(0)
 
 
-@contextmanager
-def server(latency_ms: int) -> Iterator[str]:
-    """Answer as a model until the block ends, at the address that it is given."""
-    file = str(Path(__file__).with_name("model_server.py"))
-    command = [sys.executable, file, "--latency-ms", str(latency_ms), "--pause-ms", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().split()[-1]}/v1"
-        finally:
-            process.terminate()
-
-
 def make_workspace(root: Path) -> None:
     (root / "prompts").mkdir()
     (root / "prompts/triage.prompt.yaml").write_text(PROMPT)
@@ -193,7 +181,7 @@ def main() -> int:
         root = Path(folder)
         make_workspace(root)
         for way in WAYS:
-            with server(5 if way == "streams" else 50) as address:
+            with model_server(5 if way == "streams" else 50, pause_ms=2) as address:
                 (root / "promptctl.yaml").write_text(SETTINGS.format(address))
                 calls = given.calls // 5 if way == "streams" else given.calls
                 command = [sys.executable, str(Path(__file__).absolute()), "--calls", str(calls)]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import compileall
-import contextlib
 import json
 import subprocess
 import sys
@@ -22,12 +21,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_server import model_server
 from peers import Case, peer_works
 from processes import Target, Work, run_in_turns
 
 import promptctl
 
-HERE = Path(__file__).parent
 PROMPTCTL = (sys.executable, "-m", "promptctl")
 LATENCY_MS = 50
 PROMPT = """\
@@ -51,18 +50,6 @@ log:
 prices:
   local/gpt-4o-mini: {{input: 0.15, output: 0.6}}
 """
-
-
-@contextlib.contextmanager
-def model_server(latency_ms: float) -> Iterator[str]:
-    """A server that answers after so long; its API base."""
-    command = [sys.executable, str(HERE / "model_server.py"), "--latency-ms", str(latency_ms)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
-        finally:
-            server.terminate()
 
 
 def workspace(folder: Path, url: str, cases: int) -> Path:

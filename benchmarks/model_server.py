@@ -14,7 +14,10 @@ import asyncio
 import contextlib
 import json
 import re
+import subprocess
+import sys
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 USAGE = {"prompt_tokens": 40, "completion_tokens": 20, "total_tokens": 60}
@@ -105,6 +108,18 @@ def _reply(asked: dict[str, Any]) -> bytes:
 def _http(status: bytes, body: bytes, headers: bytes = b"") -> bytes:
     head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%s\r\n"
     return head % (status, len(body), headers) + body
+
+
+@contextlib.contextmanager
+def model_server(latency_ms: float, pause_ms: float = 0) -> Iterator[str]:
+    """Run the server in a process of its own until the block ends; its API base."""
+    command = [sys.executable, __file__, "--latency-ms", str(latency_ms), "--pause-ms", str(pause_ms)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
+        finally:
+            server.terminate()
 
 
 async def serve(latency_ms: float, refuse_every: int, pause_ms: float) -> None:
